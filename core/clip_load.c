@@ -1,0 +1,295 @@
+/* clip_load: a model's configuration and weights from Hugging Face's files. */
+#include "core/clip.h"
+#include "core/error.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- configuration ---- */
+
+typedef struct reader {
+    const char *label;
+    const cJSON *section; /* text_config, vision_config or the top; NULL: all defaults */
+    const char *path;
+    bool ok;
+} reader;
+
+static int integer_of(reader *r, const char *name, int fallback) {
+    const cJSON *item = r->section ? cJSON_GetObjectItemCaseSensitive(r->section, name) : NULL;
+    if (!item || cJSON_IsNull(item))
+        return fallback;
+    if (!cJSON_IsNumber(item) || item->valuedouble < 1 || item->valuedouble > 1e8) {
+        r->ok = hoi_fail("clip: %s: %s%s is not a positive number", r->label, r->path, name);
+        return fallback;
+    }
+    return item->valueint;
+}
+
+static double number_of(reader *r, const char *name, double fallback) {
+    const cJSON *item = r->section ? cJSON_GetObjectItemCaseSensitive(r->section, name) : NULL;
+    if (!item || cJSON_IsNull(item))
+        return fallback;
+    if (!cJSON_IsNumber(item)) {
+        r->ok = hoi_fail("clip: %s: %s%s is not a number", r->label, r->path, name);
+        return fallback;
+    }
+    return item->valuedouble;
+}
+
+static hoi_activation activation_of(reader *r) {
+    const cJSON *item = r->section ? cJSON_GetObjectItemCaseSensitive(r->section, "hidden_act") : NULL;
+    const char *name = cJSON_GetStringValue(item);
+    if (!item || (name && strcmp(name, "quick_gelu") == 0))
+        return HOI_QUICK_GELU;
+    if (name && strcmp(name, "gelu") == 0)
+        return HOI_GELU;
+    r->ok = hoi_fail("clip: %s: %shidden_act is '%s'; quick_gelu and gelu are known", r->label, r->path, name ? name : "?");
+    return HOI_QUICK_GELU;
+}
+
+/* Older files keep the true values in NAME_dict. */
+static const cJSON *section_of(const cJSON *top, const char *name, const char *older) {
+    const cJSON *section = cJSON_GetObjectItemCaseSensitive(top, older);
+    if (!cJSON_IsObject(section))
+        section = cJSON_GetObjectItemCaseSensitive(top, name);
+    return cJSON_IsObject(section) ? section : NULL;
+}
+
+static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
+    hoi_tower *v = &clip->visual, *t = &clip->text;
+    const cJSON *kind = cJSON_GetObjectItemCaseSensitive(top, "model_type");
+    bool owl = cJSON_GetStringValue(kind) && strcmp(cJSON_GetStringValue(kind), "owlvit") == 0;
+    reader r = {label, top, "", true};
+    clip->width = integer_of(&r, "projection_dim", 512);
+    r = (reader){label, section_of(top, "vision_config", "vision_config_dict"), "vision_config.", r.ok};
+    v->width = integer_of(&r, "hidden_size", 768);
+    v->hidden = integer_of(&r, "intermediate_size", 3072);
+    v->depth = integer_of(&r, "num_hidden_layers", 12);
+    v->heads = integer_of(&r, "num_attention_heads", 12);
+    v->size = integer_of(&r, "image_size", owl ? 768 : 224);
+    v->patch = integer_of(&r, "patch_size", 32);
+    v->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
+    v->activation = activation_of(&r);
+    if (r.ok && (v->size % v->patch != 0 || v->width % v->heads != 0 || integer_of(&r, "num_channels", 3) != 3))
+        r.ok = hoi_fail("clip: %s: image_size %d, patch_size %d, hidden_size %d, num_attention_heads %d: sizes must divide, "
+                        "channels be 3",
+                        label, v->size, v->patch, v->width, v->heads);
+    v->places = r.ok ? 1 + (v->size / v->patch) * (v->size / v->patch) : 1;
+    r = (reader){label, section_of(top, "text_config", "text_config_dict"), "text_config.", r.ok};
+    t->text = true;
+    t->width = integer_of(&r, "hidden_size", 512);
+    t->hidden = integer_of(&r, "intermediate_size", 2048);
+    t->depth = integer_of(&r, "num_hidden_layers", 12);
+    t->heads = integer_of(&r, "num_attention_heads", 8);
+    t->places = integer_of(&r, "max_position_embeddings", owl ? 16 : 77);
+    t->vocabulary = integer_of(&r, "vocab_size", 49408);
+    t->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
+    t->activation = activation_of(&r);
+    if (r.ok && t->width % t->heads != 0)
+        r.ok = hoi_fail("clip: %s: text_config: hidden_size %d does not divide into %d heads", label, t->width, t->heads);
+    return r.ok;
+}
+
+/* ---- parameters ---- */
+
+static bool add_parameter(hoi_clip *clip, const char *name, hoi_tensor **slot, int rank, int64_t a, int64_t b, float value) {
+    hoi_parameter *grown = realloc(clip->parameters, (size_t)(clip->parameter_count + 1) * sizeof *grown);
+    if (!grown)
+        return hoi_fail("clip: out of host memory");
+    clip->parameters = grown;
+    snprintf(grown[clip->parameter_count].name, sizeof grown->name, "%s", name);
+    grown[clip->parameter_count++].slot = slot;
+    *slot = hoi_tensor_full(clip->device, rank, (int64_t[]){a, b}, value);
+    return *slot != NULL;
+}
+
+static bool add_pair(hoi_clip *clip, const char *name, hoi_tensor **weight, hoi_tensor **bias, int rank, int64_t a, int64_t b) {
+    char text[96];
+    snprintf(text, sizeof text, "%s.weight", name);
+    if (!add_parameter(clip, text, weight, rank, a, b, rank == 1 ? 1.0f : 0.0f))
+        return false;
+    snprintf(text, sizeof text, "%s.bias", name);
+    return add_parameter(clip, text, bias, 1, a, 0, 0.0f);
+}
+
+static bool add_blocks(hoi_clip *clip, hoi_tower *tower, const char *name) {
+    int64_t w = tower->width, h = tower->hidden;
+    char at[96];
+    tower->blocks = calloc((size_t)tower->depth, sizeof *tower->blocks);
+    if (!tower->blocks)
+        return hoi_fail("clip: out of host memory");
+    for (int i = 0; i < tower->depth; ++i) {
+        hoi_tower_block *b = &tower->blocks[i];
+#define AT(part) (snprintf(at, sizeof at, "%s.encoder.layers.%d.%s", name, i, part), at)
+        if (!add_pair(clip, AT("layer_norm1"), &b->norm1_gain, &b->norm1_bias, 1, w, 0) ||
+            !add_pair(clip, AT("self_attn.qkv_proj"), &b->qkv_weight, &b->qkv_bias, 2, 3 * w, w) ||
+            !add_pair(clip, AT("self_attn.out_proj"), &b->out_weight, &b->out_bias, 2, w, w) ||
+            !add_pair(clip, AT("layer_norm2"), &b->norm2_gain, &b->norm2_bias, 1, w, 0) ||
+            !add_pair(clip, AT("mlp.fc1"), &b->fc1_weight, &b->fc1_bias, 2, h, w) ||
+            !add_pair(clip, AT("mlp.fc2"), &b->fc2_weight, &b->fc2_bias, 2, w, h))
+            return false;
+#undef AT
+    }
+    return true;
+}
+
+static bool add_parameters(hoi_clip *clip) {
+    hoi_tower *v = &clip->visual, *t = &clip->text;
+    return add_parameter(clip, "vision_model.embeddings.class_embedding", &v->class_embedding, 1, v->width, 0, 0.0f) &&
+           add_parameter(clip, "vision_model.embeddings.patch_embedding.weight", &v->patch_weight, 2, v->width,
+                         (int64_t)3 * v->patch * v->patch, 0.0f) &&
+           add_parameter(clip, "vision_model.embeddings.position_embedding.weight", &v->position, 2, v->places, v->width,
+                         0.0f) &&
+           add_pair(clip, "vision_model.pre_layrnorm", &v->pre_gain, &v->pre_bias, 1, v->width, 0) &&
+           add_blocks(clip, v, "vision_model") &&
+           add_pair(clip, "vision_model.post_layernorm", &v->post_gain, &v->post_bias, 1, v->width, 0) &&
+           add_parameter(clip, "visual_projection.weight", &v->projection, 2, clip->width, v->width, 0.0f) &&
+           add_parameter(clip, "text_model.embeddings.token_embedding.weight", &t->tokens, 2, t->vocabulary, t->width,
+                         0.0f) &&
+           add_parameter(clip, "text_model.embeddings.position_embedding.weight", &t->position, 2, t->places, t->width,
+                         0.0f) &&
+           add_blocks(clip, t, "text_model") &&
+           add_pair(clip, "text_model.final_layer_norm", &t->post_gain, &t->post_bias, 1, t->width, 0) &&
+           add_parameter(clip, "text_projection.weight", &t->projection, 2, clip->width, t->width, 0.0f) &&
+           add_parameter(clip, "logit_scale", &clip->logit_scale, 0, 0, 0, logf(1.0f / 0.07f));
+}
+
+hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label) {
+    cJSON *top = cJSON_Parse(config);
+    hoi_clip *clip = calloc(1, sizeof *clip);
+    bool ok = clip != NULL || hoi_fail("clip: out of host memory");
+    if (ok && !cJSON_IsObject(top))
+        ok = hoi_fail("clip: %s is not JSON", label);
+    if (ok) {
+        clip->references = 1;
+        clip->device = device;
+        ok = read_config(clip, top, label);
+        clip->preprocess = (hoi_preprocess){clip->visual.size,
+                                            false,
+                                            {0.48145466f, 0.4578275f, 0.40821073f},
+                                            {0.26862954f, 0.26130258f, 0.27577711f}};
+    }
+    cJSON_Delete(top);
+    if (ok && add_parameters(clip))
+        return clip;
+    hoi_clip_free(clip);
+    return NULL;
+}
+
+hoi_clip *hoi_clip_ref(hoi_clip *clip) {
+    ++clip->references;
+    return clip;
+}
+
+void hoi_clip_free(hoi_clip *clip) {
+    if (!clip || (clip->references > 0 && --clip->references > 0))
+        return;
+    for (int i = 0; i < clip->parameter_count; ++i)
+        hoi_tensor_free(*clip->parameters[i].slot);
+    free(clip->parameters);
+    free(clip->visual.blocks);
+    free(clip->text.blocks);
+    free(clip);
+}
+
+/* ---- weights ---- */
+
+static const hoi_entry *find(const hoi_safetensors *file, const char *prefix, const char *name) {
+    char text[160];
+    const hoi_entry *entry = hoi_safetensors_find(file, name);
+    if (entry || !prefix)
+        return entry;
+    snprintf(text, sizeof text, "%s%s", prefix, name);
+    return hoi_safetensors_find(file, text);
+}
+
+/* CLIP's files say pre_layrnorm, OWL-ViT's pre_layernorm. */
+static const hoi_entry *find_either(const hoi_safetensors *file, const char *prefix, const char *name) {
+    const hoi_entry *entry = find(file, prefix, name);
+    const char *at = strstr(name, "pre_layrnorm");
+    if (!entry && at) {
+        char text[128];
+        snprintf(text, sizeof text, "%.*spre_layernorm%s", (int)(at - name), name, at + strlen("pre_layrnorm"));
+        entry = find(file, prefix, text);
+    }
+    return entry;
+}
+
+static bool missing(const hoi_safetensors *file, const char *name) {
+    return hoi_fail("clip: %s: no '%s' in it; is this a CLIP model of Hugging Face's layout?", hoi_safetensors_label(file),
+                    name);
+}
+
+/* The patch kernel is stored (width, 3, patch, patch): count and first size are what must fit. */
+static bool fits(const hoi_safetensors *file, const hoi_entry *entry, int64_t rows, int64_t count) {
+    char text[96];
+    bool ok = entry->rank == 0 ? count == 1 : entry->shape[0] == rows && (int64_t)hoi_entry_elements(entry) == count;
+    if (entry->rank == 1 && entry->shape[0] == 1 && count == 1)
+        ok = true;
+    if (ok && entry->dtype != HOI_F32 && entry->dtype != HOI_F16 && entry->dtype != HOI_BF16 && entry->dtype != HOI_F64)
+        return hoi_fail("clip: %s: '%s' is %s; F32, F16 and BF16 are read", hoi_safetensors_label(file), entry->name,
+                        hoi_dtype_name(entry->dtype));
+    return ok || hoi_fail("clip: %s: '%s' is %s; the configuration wants %lld values in %lld rows",
+                          hoi_safetensors_label(file), entry->name, hoi_shape_text(entry->rank, entry->shape, text),
+                          (long long)count, (long long)rows);
+}
+
+/* Replaces a parameter by parts of a file put one after the other. */
+static bool fill(hoi_clip *clip, const hoi_safetensors *file, hoi_tensor **slot, const hoi_entry *const *parts, int count,
+                 bool widen) {
+    hoi_tensor *old = *slot, *made = NULL;
+    int64_t total = hoi_tensor_count(old), rows = old->rank ? old->shape[0] : 1;
+    bool half = !widen && old->rank == 2 && (parts[0]->dtype == HOI_F16 || parts[0]->dtype == HOI_BF16);
+    for (int i = 0; i < count; ++i) {
+        if (!fits(file, parts[i], rows / count, total / count))
+            return false;
+        half = half && parts[i]->dtype == parts[0]->dtype;
+    }
+    size_t width = half ? 2 : sizeof(float);
+    unsigned char *bytes = malloc((size_t)total * width + 1);
+    if (!bytes)
+        return hoi_fail("clip: out of host memory");
+    bool ok = true;
+    for (int i = 0; ok && i < count; ++i) {
+        unsigned char *at = bytes + (size_t)i * (size_t)(total / count) * width;
+        if (half)
+            memcpy(at, parts[i]->data, parts[i]->bytes);
+        else
+            ok = hoi_entry_floats(parts[i], (float *)(void *)at);
+    }
+    if (ok)
+        made = hoi_tensor_stored(clip->device, old->rank, old->shape, half ? parts[0]->dtype : HOI_F32, bytes);
+    free(bytes);
+    if (!made)
+        return false;
+    hoi_tensor_free(old);
+    *slot = made;
+    return true;
+}
+
+bool hoi_clip_fill(hoi_clip *clip, const hoi_safetensors *file, const char *prefix, bool widen) {
+    for (int i = 0; i < clip->parameter_count; ++i) {
+        hoi_parameter *p = &clip->parameters[i];
+        const char *joined = strstr(p->name, "qkv_proj");
+        const hoi_entry *parts[3];
+        int count = joined ? 3 : 1;
+        for (int k = 0; k < count; ++k) {
+            char name[96];
+            snprintf(name, sizeof name, "%s", p->name);
+            if (joined)
+                snprintf(name, sizeof name, "%.*s%c_proj%s", (int)(joined - p->name), p->name, "qkv"[k],
+                         joined + strlen("qkv_proj"));
+            parts[k] = find_either(file, prefix, name);
+            if (!parts[k])
+                return missing(file, name);
+        }
+        /* positions are added, not multiplied: they stay float */
+        bool wide = widen || strstr(p->name, "position_embedding") != NULL;
+        if (!fill(clip, file, p->slot, parts, count, wide))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,272 @@
+/* ops_product: matrix products: batched, and a layer's with bias, activation and residual in one pass. */
+#include "core/error.h"
+#include "core/ops_table.h"
+
+#include <string.h>
+
+/* y (count of them, m, n) = a b, where b is packed; a plain or across. Steps 0 repeat a matrix. */
+static bool product(hoi_device *device, hoi_span a, bool across, int64_t a_row, int64_t a_step, const hoi_pack *b,
+                    int64_t b_step, hoi_span y, int m, int n, int k, int count) {
+    return launch_gemm(device, &(hoi_gemm){.m = m,
+                                           .n = n,
+                                           .k = k,
+                                           .count = count,
+                                           .a = a,
+                                           .a_across = across,
+                                           .a_row = a_row,
+                                           .a_step = a_step,
+                                           .b = *b,
+                                           .b_step = b_step,
+                                           .c = y,
+                                           .c_row = n,
+                                           .c_step = (int64_t)m * n,
+                                           .alpha = 1.0f});
+}
+
+static int64_t pack_step(const hoi_pack *pack, int n, int k) {
+    return (n + pack->width - 1) / pack->width * (int64_t)pack->width * k;
+}
+
+/* ---- matmul ---- */
+
+typedef struct shapes {
+    int m, n, k, count;
+    int rank;
+    int64_t lead[HOI_RANK];
+} shapes;
+
+static bool matmul_shapes(const hoi_tensor *a, const hoi_tensor *b, shapes *s) {
+    char left[96], right[96];
+    hoi_tensor x = *a, y = *b;
+    if (a->rank < 2 || b->rank < 2 || a->shape[a->rank - 1] != b->shape[b->rank - 2])
+        return hoi_fail("matmul: %s times %s; the last size of the first must be the last but one of the second",
+                        hoi_shape_text(a->rank, a->shape, left), hoi_shape_text(b->rank, b->shape, right));
+    s->m = (int)a->shape[a->rank - 2];
+    s->k = (int)a->shape[a->rank - 1];
+    s->n = (int)b->shape[b->rank - 1];
+    x.rank -= 2;
+    y.rank -= 2;
+    if (!hoi_wants_float(a, "matmul") || !hoi_wants_float(b, "matmul") || !hoi_broadcast(&x, &y, "matmul", &s->rank, s->lead))
+        return false;
+    s->count = 1;
+    for (int i = 0; i < s->rank; ++i)
+        s->count *= (int)s->lead[i];
+    return true;
+}
+
+/* Gets x with its leading dimensions repeated to s->lead: counted x itself where nothing changes, or where it is one matrix. */
+static hoi_tensor *spread(hoi_tensor *x, const shapes *s, bool *one) {
+    int64_t shape[HOI_RANK], own = hoi_tensor_count(x), single = x->shape[x->rank - 2] * x->shape[x->rank - 1];
+    *one = own == single;
+    if (*one)
+        return hoi_tensor_detach(x);
+    memcpy(shape, s->lead, sizeof shape);
+    shape[s->rank] = x->shape[x->rank - 2];
+    shape[s->rank + 1] = x->shape[x->rank - 1];
+    return hoi_expand_plain(x, s->rank + 2, shape);
+}
+
+/* c = op(a) op(b) for the matrices of two tensors; turned: (k, m) for a, (n, k) for b. */
+static hoi_tensor *multiply(hoi_tensor *a, bool a_turned, hoi_tensor *b, bool b_turned, const shapes *s, int m, int n, int k) {
+    int64_t shape[HOI_RANK];
+    bool one_a, one_b;
+    hoi_tensor *x = spread(a, s, &one_a), *w = spread(b, s, &one_b), *y = NULL;
+    hoi_pack pack;
+    hoi_buffer *made = NULL;
+    memcpy(shape, s->lead, sizeof shape);
+    shape[s->rank] = m;
+    shape[s->rank + 1] = n;
+    if (x && w && (y = hoi_tensor_new(hoi_tensor_device(a), s->rank + 2, shape)) && hoi_tensor_count(y) > 0) {
+        int rows = m, count = s->count;
+        if (one_b && !a_turned && !one_a) { /* one right side for all: a single tall product */
+            rows = m * count;
+            count = 1;
+        }
+        bool ok = hoi_tensor_pack(w, b_turned, false, &pack, &made) &&
+                  product(hoi_tensor_device(a), hoi_tensor_span(x), a_turned, a_turned ? m : k,
+                          one_a ? 0 : (int64_t)m * k, &pack, one_b ? 0 : pack_step(&pack, n, k), hoi_tensor_span(y), rows, n,
+                          k, count);
+        hoi_buffer_free(made);
+        y = hoi_finish(y, ok);
+    }
+    hoi_tensor_free(x);
+    hoi_tensor_free(w);
+    return y;
+}
+
+static hoi_tensor *matmul_forward(const hoi_arguments *a, hoi_tensor **saved) {
+    shapes s;
+    (void)saved;
+    return matmul_shapes(a->in[0], a->in[1], &s) ? multiply(a->in[0], false, a->in[1], false, &s, s.m, s.n, s.k) : NULL;
+}
+
+/* Sums g, which has leading dimensions s->lead, to the shape of `like`. Takes g. */
+static hoi_tensor *sum_lead(hoi_tensor *g, const hoi_tensor *like) {
+    while (g && g->rank > like->rank) {
+        hoi_tensor *sum = hoi_sum_plain(g, 0, false);
+        hoi_tensor_free(g);
+        g = sum;
+    }
+    for (int i = 0; g && i < like->rank - 2; ++i)
+        if (like->shape[i] == 1 && g->shape[i] != 1) {
+            hoi_tensor *sum = hoi_sum_plain(g, i, true);
+            hoi_tensor_free(g);
+            g = sum;
+        }
+    return g;
+}
+
+/* da = dy b', db = a' dy */
+static bool matmul_pullback(hoi_node *node, hoi_tensor *dy) {
+    hoi_tensor *a = node->a.in[0], *b = node->a.in[1];
+    shapes s;
+    if (!matmul_shapes(a, b, &s))
+        return false;
+    if (hoi_node_wants(node, 0)) {
+        hoi_tensor *g = multiply(dy, false, b, true, &s, s.m, s.k, s.n);
+        if (!g || !hoi_node_give(node, 0, sum_lead(g, a)))
+            return false;
+    }
+    if (hoi_node_wants(node, 1)) {
+        hoi_tensor *g = NULL;
+        if (b->rank == 2 && s.count > 1 && hoi_tensor_count(a) == (int64_t)s.count * s.m * s.k) {
+            /* one right side for all: a' dy over all rows at once */
+            shapes flat = {.rank = 0, .count = 1};
+            hoi_tensor *x = hoi_tensor_view(a, 0, 2, (int64_t[]){(int64_t)s.count * s.m, s.k});
+            hoi_tensor *d = hoi_tensor_view(dy, 0, 2, (int64_t[]){(int64_t)s.count * s.m, s.n});
+            g = x && d ? multiply(x, true, d, false, &flat, s.k, s.n, s.count * s.m) : NULL;
+            hoi_tensor_free(x);
+            hoi_tensor_free(d);
+        } else {
+            g = multiply(a, true, dy, false, &s, s.k, s.n, s.m);
+            g = g ? sum_lead(g, b) : NULL;
+        }
+        if (!hoi_node_give(node, 1, g))
+            return false;
+    }
+    return true;
+}
+
+/* ---- linear: in = (x, weight, bias, residual), n = activation ---- */
+
+static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
+    hoi_tensor *x = a->in[0], *w = a->in[1], *bias = a->in[2], *residual = a->in[3], *y, *before = NULL;
+    char left[96], right[96];
+    int64_t shape[HOI_RANK];
+    hoi_pack pack;
+    hoi_buffer *made = NULL;
+    if (x->rank < 1 || w->rank != 2 || x->shape[x->rank - 1] != w->shape[1]) {
+        hoi_fail("linear: %s through a weight %s; the weight is (out, in) and in must be the last size of x",
+                 hoi_shape_text(x->rank, x->shape, left), hoi_shape_text(w->rank, w->shape, right));
+        return NULL;
+    }
+    memcpy(shape, x->shape, sizeof shape);
+    shape[x->rank - 1] = w->shape[0];
+    if (!hoi_wants_float(x, "linear") || (bias && !hoi_wants_float(bias, "linear")) ||
+        (residual && !hoi_wants_float(residual, "linear")))
+        return NULL;
+    if (bias && !hoi_tensor_is(bias, 1, w->shape)) {
+        hoi_fail("linear: a bias %s for a weight %s", hoi_shape_text(bias->rank, bias->shape, left),
+                 hoi_shape_text(w->rank, w->shape, right));
+        return NULL;
+    }
+    if (residual && !hoi_tensor_is(residual, x->rank, shape)) {
+        hoi_fail("linear: a residual %s for a result %s", hoi_shape_text(residual->rank, residual->shape, left),
+                 hoi_shape_text(x->rank, shape, right));
+        return NULL;
+    }
+    hoi_device *device = hoi_tensor_device(x);
+    if (!(y = hoi_tensor_new(device, x->rank, shape)) || hoi_tensor_count(y) == 0)
+        return y;
+    bool recorded = false;
+    for (int i = 0; i < a->count; ++i)
+        recorded = recorded || (a->in[i] && hoi_tensor_recorded(a->in[i]));
+    if (recorded && a->n[0] != HOI_LINEAR && !(before = hoi_tensor_new(device, x->rank, shape))) {
+        hoi_tensor_free(y);
+        return NULL;
+    }
+    saved[0] = before;
+    bool keep = !w->node; /* a computed weight (low-rank deltas) lives for one step only */
+    int n = (int)w->shape[0], k = (int)w->shape[1];
+    hoi_gemm g = {.m = (int)(hoi_tensor_count(y) / n),
+                  .n = n,
+                  .k = k,
+                  .count = 1,
+                  .a = hoi_tensor_span(x),
+                  .a_row = k,
+                  .c = hoi_tensor_span(y),
+                  .c_row = n,
+                  .activation = (hoi_activation)a->n[0],
+                  .alpha = 1.0f};
+    if (bias)
+        g.bias = hoi_tensor_span(bias);
+    if (residual)
+        g.residual = hoi_tensor_span(residual);
+    if (before)
+        g.before = hoi_tensor_span(before);
+    bool ok = hoi_tensor_pack(w, true, keep, &pack, &made);
+    g.b = pack;
+    ok = ok && launch_gemm(device, &g);
+    hoi_buffer_free(made);
+    return hoi_finish(y, ok);
+}
+
+/* With dz = dy act'(before): dx = dz W, dW = dz' x, dbias = sum of dz, dresidual = dy */
+static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
+    hoi_tensor *x = node->a.in[0], *w = node->a.in[1], *dz = hoi_tensor_detach(dy);
+    hoi_device *device = hoi_tensor_device(x);
+    int n = (int)w->shape[0], k = (int)w->shape[1], rows = 1;
+    hoi_pack pack;
+    hoi_buffer *made = NULL;
+    bool ok = dz != NULL;
+    for (int i = 0; i < x->rank - 1; ++i)
+        rows *= (int)x->shape[i];
+    if (ok && hoi_node_wants(node, 3))
+        ok = hoi_node_give(node, 3, hoi_tensor_detach(dy));
+    if (ok && node->saved[0]) {
+        hoi_unary op = node->a.n[0] == HOI_QUICK_GELU ? HOI_QUICK_GELU_OF
+                       : node->a.n[0] == HOI_GELU     ? HOI_GELU_OF
+                                                      : HOI_LEAKY;
+        hoi_tensor_free(dz);
+        dz = hoi_tensor_new(device, dy->rank, dy->shape);
+        ok = dz && launch_unary_back(device, op, 0.0f, 0.0f, hoi_tensor_span(node->saved[0]),
+                                     hoi_tensor_span(node->saved[0]), hoi_tensor_span(dy), hoi_tensor_span(dz),
+                                     hoi_tensor_count(dy));
+    }
+    if (ok && hoi_node_wants(node, 0)) {
+        hoi_tensor *dx = hoi_tensor_new(device, x->rank, x->shape);
+        ok = dx && hoi_tensor_pack(w, false, !w->node, &pack, &made) &&
+             product(device, hoi_tensor_span(dz), false, n, 0, &pack, 0, hoi_tensor_span(dx), rows, k, n, 1);
+        hoi_buffer_free(made);
+        made = NULL;
+        ok = hoi_node_give(node, 0, ok ? dx : (hoi_tensor_free(dx), NULL));
+    }
+    if (ok && hoi_node_wants(node, 1)) {
+        hoi_tensor *dw = hoi_tensor_new(device, 2, w->shape), *flat = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, k});
+        ok = dw && flat && hoi_tensor_pack(flat, false, false, &pack, &made) &&
+             product(device, hoi_tensor_span(dz), true, n, 0, &pack, 0, hoi_tensor_span(dw), n, k, rows, 1);
+        hoi_buffer_free(made);
+        hoi_tensor_free(flat);
+        ok = hoi_node_give(node, 1, ok ? dw : (hoi_tensor_free(dw), NULL));
+    }
+    if (ok && hoi_node_wants(node, 2)) {
+        hoi_tensor *flat = hoi_tensor_view(dz, 0, 2, (int64_t[]){rows, n});
+        ok = flat && hoi_node_give(node, 2, hoi_sum_plain(flat, 0, false));
+        hoi_tensor_free(flat);
+    }
+    hoi_tensor_free(dz);
+    return ok;
+}
+
+const hoi_operation hoi_product_operations[] = {{"matmul", matmul_forward, matmul_pullback},
+                                                {"linear", linear_forward, linear_pullback}};
+
+hoi_tensor *hoi_matmul(hoi_tensor *a, hoi_tensor *b) {
+    return hoi_apply(&hoi_product_operations[0], &(hoi_arguments){.in = {a, b}, .count = 2});
+}
+
+hoi_tensor *hoi_linear(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias, hoi_activation activation,
+                       hoi_tensor *residual) {
+    return hoi_apply(&hoi_product_operations[1],
+                     &(hoi_arguments){.in = {x, weight, bias, residual}, .count = 4, .n = {activation}});
+}

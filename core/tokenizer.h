@@ -1,0 +1,57 @@
+/* tokenizer: text to ids and back by CLIP's byte-level byte-pair encoding.
+   Equal to Hugging Face's fast CLIPTokenizer on a text whose HTML references are resolved first
+   (words.h), for every character that libutf8proc's Unicode version knows; OpenAI's own tokenizer
+   agrees on plain English. <|startoftext|> and <|endoftext|> in a text become these tokens. A
+   character with a byte that the vocabulary lacks is read as '?' (Hugging Face would put its
+   unknown token, which is the end token). A tokenizer does not change once made: threads may share
+   it. */
+#ifndef HOI_TOKENIZER_H
+#define HOI_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct hoi_tokenizer hoi_tokenizer;
+
+/* Reads vocab.json and merges.txt of a Hugging Face folder. NULL after hoi_fail: names the file. */
+hoi_tokenizer *hoi_tokenizer_open(const char *folder);
+
+/* The same from the two files' texts (ended by a zero). */
+hoi_tokenizer *hoi_tokenizer_open_memory(const char *vocabulary, const char *merges);
+
+/* Learns at most `merges` merges from texts: again and again the adjacent pair that occurs most
+   often within words, the one of lowest ids among equals; it stops when none occurs twice. The
+   alphabet is ASCII as it is after cleaning: the 68 printable characters that are no capitals,
+   inside of a word and at its end; so there are 136 + merges + 2 ids, fewer when it stopped, and
+   the last is the end token. NULL after hoi_fail. */
+hoi_tokenizer *hoi_tokenizer_learn(const char *const *texts, size_t count, int merges);
+
+/* Drops it. NULL is fine. */
+void hoi_tokenizer_free(hoi_tokenizer *tokenizer);
+
+/* Writes vocab.json and merges.txt as Hugging Face has them; makes the folder, not its parents. */
+bool hoi_tokenizer_save(const hoi_tokenizer *tokenizer, const char *folder);
+
+/* Gets the number of ids, and the ids of <|startoftext|> and <|endoftext|>. */
+int hoi_tokenizer_size(const hoi_tokenizer *tokenizer);
+int hoi_tokenizer_start(const hoi_tokenizer *tokenizer);
+int hoi_tokenizer_end(const hoi_tokenizer *tokenizer);
+
+/* Gets the ids of a text between start and end, as many as it takes, in `*ids` (to be freed) and
+   `*count`. Fails for a text that is not UTF-8. */
+bool hoi_tokenizer_encode(const hoi_tokenizer *tokenizer, const char *text, int **ids, int *count);
+
+/* Encodes texts into rows: ids (count, context), filled up with the end token; eot (count) gets the
+   place of the first end token in each row, where CLIP reads its feature. A text that needs more
+   than `context` ids is cut, its last id the end token, if `truncate`; else it fails, saying the
+   text and its length. */
+bool hoi_tokenizer_batch(const hoi_tokenizer *tokenizer, const char *const *texts, size_t count,
+                         int context, bool truncate, int32_t *ids, int32_t *eot);
+
+/* Gets the text of ids, to be freed: start and end tokens left out, a space between words. It ends
+   with a zero; `*size` bytes before it, which ids of parts of characters can make other than UTF-8.
+   NULL after hoi_fail: id out of range. */
+char *hoi_tokenizer_decode(const hoi_tokenizer *tokenizer, const int *ids, int count, size_t *size);
+
+#endif

@@ -1,0 +1,229 @@
+-- clip: a CLIP model: its two open towers, tokenizer and preprocessing. The model of the drawn world comes with the program.
+local core <const> = require "hoi.clip.core"
+local embedded <const> = require "hoi.embedded"
+local json <const> = require "hoi.json"
+local options <const> = require "hoi.options"
+local safetensors <const> = require "hoi.safetensors"
+local tokenizers <const> = require "hoi.tokenizer"
+local tensors <const> = require "hoi.tensor"
+local pixels <const> = require "hoi.pixels"
+
+local EMBEDDED <const> = "lua/models/clip"
+
+local Clip <const> = { __name = "hoi.Clip" }
+Clip.__index = Clip
+
+local function read(path)
+  local file <const> = io.open(path, "rb")
+  if not file then
+    return nil
+  end
+  local text <const> = file:read "a"
+  file:close()
+  return text
+end
+
+-- Gets a small file of a model folder, or of the program for no folder. nil when it is not there.
+local function part(folder, name)
+  if folder then
+    return read(folder .. "/" .. name)
+  end
+  return embedded.read(EMBEDDED .. "/" .. name)
+end
+
+local function weights(folder)
+  if not folder then
+    return safetensors.embedded(EMBEDDED .. "/model.safetensors")
+  end
+  local path <const> = folder .. "/model.safetensors"
+  if not read(path) then
+    error(("clip: %s: no model.safetensors in the folder; a Hugging Face CLIP folder has config.json, model.safetensors, "
+      .. "vocab.json and merges.txt"):format(folder), 3)
+  end
+  return safetensors.open(path)
+end
+
+local function preprocessing(self, folder)
+  local text <const> = part(folder, "preprocessor_config.json")
+  local p <const> = {
+    size = self.visual.size, warp = false,
+    mean = { 0.48145466, 0.4578275, 0.40821073 }, std = { 0.26862954, 0.26130258, 0.27577711 },
+  }
+  if text then
+    local file <const> = json.decode(text)
+    p.mean, p.std = file.image_mean or p.mean, file.image_std or p.std
+    p.warp = file.do_center_crop == false
+  end
+  return p
+end
+
+local function assemble(self, folder)
+  self.visual, self.text = core.tower(self.core, "visual"), core.tower(self.core, "text")
+  self.width = self.visual.out
+  self.folder = folder
+  self.preprocess = preprocessing(self, folder)
+  return setmetatable(self, Clip)
+end
+
+-- new{config = text or table, tokenizer =}: towers of zeros (gains 1), to be trained.
+local function new(given)
+  local o <const> = options(given, { config = false, tokenizer = false })
+  local config <const> = type(o.config) == "table" and json.encode(o.config) or o.config
+  local self <const> = { core = core.new(config, "config"), config = config, tokenizer = o.tokenizer }
+  return assemble(self, false)
+end
+
+local function open(folder, given)
+  local o <const> = options(given, { dtype = "stored", prefix = "owlvit." })
+  local config <const> = part(folder, "config.json")
+  if not config then
+    error(folder and ("clip: %s: no config.json in the folder; is this a Hugging Face model folder?"):format(folder)
+      or "clip: this program was built without its default model", 3)
+  end
+  local self <const> = { core = core.new(config, (folder or EMBEDDED) .. "/config.json"), config = config }
+  local file <close> = weights(folder)
+  core.fill(self.core, file, { prefix = o.prefix, widen = o.dtype == "float32" })
+  local vocabulary <const>, merges <const> = part(folder, "vocab.json"), part(folder, "merges.txt")
+  if vocabulary and merges then
+    self.tokenizer = folder and tokenizers.open(folder) or tokenizers.memory(vocabulary, merges)
+  end
+  return assemble(self, folder)
+end
+
+function Clip:__tostring()
+  return ("Clip (%s; pictures %d px, patch %d, %d blocks of %d; text %d blocks of %d; joint width %d)"):format(
+    self.folder or (self.folder == nil and "embedded" or "new"), self.visual.size, self.visual.patch, self.visual.depth, self.visual.width,
+    self.text.depth, self.text.width, self.width)
+end
+
+local function need_tokenizer(self)
+  return self.tokenizer
+    or error(("clip: %s has no vocab.json and merges.txt; put the model's beside its weights"):format(self.folder), 3)
+end
+
+function Clip:encode_text(texts)
+  return core.encode_text(self.core, need_tokenizer(self), type(texts) == "string" and { texts } or texts)
+end
+
+-- Ids and end places of texts for the open text tower.
+function Clip:tokenize(texts)
+  return self.text:tokenize(need_tokenizer(self), texts)
+end
+
+-- Pixels (count, 3, size, size) of a list of images (or one), preprocessed as this model wants them.
+function Clip:pixels(images)
+  return pixels.of(images, self.preprocess)
+end
+
+function Clip:encode_image(images)
+  return self:encode_pixels(tensors.is_tensor(images) and images or self:pixels(images))
+end
+
+-- (count, width) of pixels, in chunks where nothing is trained.
+function Clip:encode_pixels(x)
+  local n <const>, most <const> = x:size(1), 32
+  if n <= most then
+    return core.encode_pixels(self.core, x)
+  end
+  local parts <const> = {}
+  for i = 1, n, most do
+    parts[#parts + 1] = core.encode_pixels(self.core, x:slice(1, i, math.min(n, i + most - 1)))
+  end
+  return tensors.concat(parts, 1)
+end
+
+-- The map (count, grid, grid, width) of pixels: the last block's patch tokens in the joint space.
+function Clip:encode_patches(images)
+  local x = tensors.is_tensor(images) and images or self:pixels(images)
+  local v <const> = self.visual
+  local grid <const> = v.size // v.patch
+  x = v:leave(v:blocks(v:enter(v:embed(x))):slice(2, 2))
+  return x:reshape(x:size(1), grid, grid, self.width)
+end
+
+-- List of {name, tensor}; with a pattern those whose name it finds.
+function Clip:parameters(pattern)
+  local list <const> = {}
+  for _, p in ipairs(core.parameters(self.core)) do
+    if not pattern or p[1]:find(pattern) then
+      list[#list + 1] = p
+    end
+  end
+  return list
+end
+
+-- Marks parameters as trainable (all, or those whose name the pattern finds); gets their list.
+function Clip:train(pattern)
+  local list <const> = self:parameters(pattern)
+  for _, p in ipairs(list) do
+    p[2]:train()
+  end
+  return list
+end
+
+function Clip:freeze(pattern)
+  for _, p in ipairs(self:parameters(pattern)) do
+    p[2]:train(false)
+  end
+end
+
+-- The factor of cosines: exp(logit_scale), a scalar tensor.
+function Clip:scale()
+  return self:parameters "^logit_scale$"[1][2]:exp()
+end
+
+-- Tensors by Hugging Face's names: qkv in three, the patch kernel in four dimensions.
+function Clip:tensors(prefix)
+  local out <const> = {}
+  for _, p in ipairs(self:parameters()) do
+    local name <const>, x = p[1], p[2]
+    if name:find "qkv_proj" then
+      local w <const> = x:size(1) // 3
+      for i, letter in ipairs { "q", "k", "v" } do
+        out[(prefix or "") .. name:gsub("qkv_proj", letter .. "_proj")] = x:detach():slice(1, (i - 1) * w + 1, i * w)
+      end
+    else
+      if name:find "patch_embedding" then
+        x = x:detach():reshape(self.visual.width, 3, self.visual.patch, self.visual.patch)
+      end
+      local saved = name
+      if prefix then
+        saved = name:gsub("pre_layrnorm", "pre_layernorm")
+      end
+      out[(prefix or "") .. saved] = x:detach()
+    end
+  end
+  return out
+end
+
+-- Writes a Hugging Face folder. dtype: "F32", "F16" or "BF16"; extra: further tensors of the model file.
+function Clip:save(folder, given)
+  local o <const> = options(given, { dtype = "F32", extra = {}, prefix = false, config = false })
+  require "hoi.system".make_folder(folder)
+  local all <const> = self:tensors(o.prefix or nil)
+  for name, x in pairs(o.extra) do
+    all[name] = x
+  end
+  safetensors.save(folder .. "/model.safetensors", all, { dtype = o.dtype, metadata = { format = "pt" } })
+  json.save(folder .. "/config.json", json.decode(o.config and json.encode(o.config) or self.config))
+  json.save(folder .. "/preprocessor_config.json", {
+    size = self.preprocess.size, crop_size = self.preprocess.size, resample = 3, image_mean = self.preprocess.mean,
+    image_std = self.preprocess.std, do_center_crop = not self.preprocess.warp,
+  })
+  if self.tokenizer then
+    self.tokenizer:save(folder)
+  end
+end
+
+function Clip:release()
+  for _, name in ipairs { "visual", "text", "core" } do
+    self[name]:release()
+  end
+end
+Clip.__close = Clip.release
+
+return setmetatable({ new = new, open = open, EMBEDDED = EMBEDDED }, {
+  __call = function(_, folder, given)
+    return open(folder, given)
+  end,
+})

@@ -1,0 +1,111 @@
+-- vcoco: V-COCO in HICO-DET's layout (instances_vcoco_*.json): per picture boxes_h, boxes_o,
+-- actions (from 0), objects (from 1: 0 is the background) and file_name.
+local dataset <const> = require "hoi.data.dataset"
+local json <const> = require "hoi.json"
+local make_targets <const> = require "hoi.targets"
+local read_options <const> = require "hoi.options"
+local system <const> = require "hoi.system"
+
+-- V-COCO's 24 actions in its order; an action that has both roles is called "..._with" for the
+-- instrument.
+local actions <const> = {}
+for name in ([[hold sit ride look hit_with hit eat eat_with jump lay talk_on_phone carry throw catch
+  cut_with cut work_on_computer ski surf skateboard drink kick read snowboard]]):gmatch "%S+" do
+  actions[#actions + 1] = name
+end
+
+local objects <const> = {} -- COCO's 80 in its order
+for name in ([[
+person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,
+stop sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,
+backpack,umbrella,handbag,tie,suitcase,frisbee,skis,snowboard,sports ball,kite,
+baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,cup,fork,
+knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,
+chair,couch,potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,
+cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,vase,scissors,teddy bear,
+hair drier,toothbrush]]):gsub("\n", ""):gmatch "[^,]+" do
+  objects[#objects + 1] = name
+end
+
+local splits <const> = { train = true, val = true, trainval = true, test = true }
+
+local function image_paths(folder, name)
+  local part = name:match "^COCO_(%a+2014)_" or ""
+  return {
+    ("%s/%s"):format(folder, name),
+    ("%s/images/%s"):format(folder, name),
+    ("%s/%s/%s"):format(folder, part, name),
+    ("%s/mscoco2014/%s/%s"):format(folder, part, name),
+  }
+end
+
+local function read_picture(entry, name, targets, file)
+  local numbers = { entry.boxes_h, entry.boxes_o, entry.actions, entry.objects }
+  for i = 1, 4 do
+    if type(numbers[i]) ~= "table" or #numbers[i] ~= #numbers[1] then
+      dataset.fault(file, name,
+        "boxes_h, boxes_o, actions and objects: lists of equal length wanted")
+    end
+  end
+  local annotations = {}
+  for i, action in ipairs(entry.actions) do
+    local verb, object = actions[action + 1], objects[entry.objects[i]]
+    local target = verb and object and targets:index(verb, object)
+    if not target then
+      dataset.fault(file, name, "pair %d: action %s with object %s is none of V-COCO's %d classes",
+        i, verb or action, object or entry.objects[i], #targets)
+    end
+    annotations[i] = {
+      human_box = dataset.box(entry.boxes_h[i], 0, file, name, ("pair %d: human"):format(i)),
+      object_box = dataset.box(entry.boxes_o[i], 0, file, name, ("pair %d: object"):format(i)),
+      verb = verb,
+      object = object,
+      target = target,
+    }
+  end
+  return annotations
+end
+
+local function open(path, options)
+  local file = path
+  if system.kind(path) == "folder" then
+    file = ("%s/instances_vcoco_%s.json"):format(path:gsub("(.)/+$", "%1"), options.split)
+  end
+  local data, targets, pictures = json.load(file), make_targets "vcoco", {}
+  if type(data) ~= "table" or type(data.annotations) ~= "table" then
+    error(("%s: the list 'annotations' is missing"):format(file), 0)
+  end
+  for i, entry in ipairs(data.annotations) do
+    local name = entry.file_name
+    if type(name) ~= "string" then
+      dataset.fault(file, ("annotations[%d]"):format(i), "file_name is missing")
+    end
+    pictures[i] = { name = name, annotations = read_picture(entry, name, targets, file) }
+  end
+  local kept, skipped = dataset.select(pictures, targets, false, options.empty)
+  local images <const> = options.images or dataset.folder_of(file)
+  return dataset.new({
+    name = file,
+    split = options.split,
+    setting = "default",
+    targets = targets,
+    skipped = skipped,
+  }, #kept, function(i)
+    local picture <const> = kept[i]
+    return {
+      name = picture.name,
+      annotations = picture.annotations,
+    }, dataset.image_of(picture.name, image_paths(images, picture.name))
+  end)
+end
+
+return function(path, options)
+  options = read_options(options, { split = "test", empty = false, "images" })
+  if type(path) ~= "string" then
+    error(("data.vcoco: the path of a folder or file expected, got %s"):format(type(path)), 2)
+  elseif not splits[options.split] then
+    error(("data.vcoco: split '%s': train, val, trainval or test wanted"):format(options.split), 2)
+  end
+  local ok, data = pcall(open, path, options)
+  return ok and data or error(data, 2)
+end

@@ -1,0 +1,146 @@
+/* gemm: C = A B for processors: one work-item per block of C, explicit vectors, B packed into column panels.
+   NV vectors by MR rows of accumulators fill the registers; A is read in place by broadcast; k is never split, so the order of
+   sums, and with it every bit of the result, is the same for any number of threads.
+   A_ACROSS 0: element (m, k) of A at m * a_row + k. 1: at m + k * a_row (A transposed, or packed by pack.cl).
+   B_TYPE 0: float, 1: half, 2: bfloat16. */
+#define PANEL (VW * NV)
+#if B_TYPE == 0
+#define B_ELEMENT float
+#define LOAD_B(p) LOAD(p)
+#elif B_TYPE == 1
+#define B_ELEMENT half
+#define LOAD_B(p) LOAD_HALF(p)
+#else
+#define B_ELEMENT ushort
+#define LOAD_B(p) AS_VF(TO_VU(JOIN(vload, VW)(0, p)) << 16)
+#endif
+#if A_ACROSS
+#define A_AT(r) a[r]
+#define A_STEP a += a_row
+#define A_STRIDE a_row
+#else
+#define A_AT(r) a[(long)(r)*a_row]
+#define A_STEP ++a
+#define A_STRIDE 1
+#endif
+#if NV == 1
+#define COLUMNS TIMES_1
+#elif NV == 2
+#define COLUMNS TIMES_2
+#elif NV == 3
+#define COLUMNS TIMES_3
+#else
+#define COLUMNS TIMES_4
+#endif
+#define ZERO_ONE(r, v) VF c##r##_##v = (VF)(0.0f);
+#define ZERO(r) COLUMNS(ZERO_ONE, r)
+#define LOAD_ONE(unused, v) VF b##v = LOAD_B(b + v * VW);
+#define STEP_ONE(r, v) c##r##_##v = fma(x##r, b##v, c##r##_##v);
+#define STEP(r)              \
+    VF x##r = (VF)(A_AT(r)); \
+    COLUMNS(STEP_ONE, r)
+#define KEEP_ONE(r, v) STORE(c##r##_##v, t + (r * NV + v) * VW);
+#define KEEP(r) COLUMNS(KEEP_ONE, r)
+
+/* t (rows, PANEL) = rows of A times one panel of B. */
+#define TILE(rows)                                                                                                       \
+    static void tile_##rows(__global const float *a, int a_row, __global const B_ELEMENT *b, int b_row, int k, float *t) { \
+        ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                                                  \
+            COLUMNS(LOAD_ONE, 0)                                                                                         \
+            ROWS_##rows(STEP) A_STEP;                                                                                    \
+            b += b_row;                                                                                                  \
+        }                                                                                                                \
+        ROWS_##rows(KEEP)                                                                                                \
+    }
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+#if MR > 4
+TILE(5)
+TILE(6)
+#endif
+#if MR > 6
+TILE(7)
+TILE(8)
+#endif
+#if MR > 8
+TILE(9)
+TILE(10)
+TILE(11)
+TILE(12)
+#endif
+#define RUN(rows) \
+    case rows: tile_##rows(at, a_row, panel, b_row, length, t); break;
+
+static VF part(__global const float *p, int left) {
+    return left >= VW ? LOAD(p) : load_tail(p, left, 0.0f);
+}
+
+static void place(VF x, __global float *p, int left) {
+    if (left >= VW)
+        STORE(x, p);
+    else
+        store_tail(x, p, left);
+}
+
+/* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (panels of n, row chunks, matrices).
+   A long k goes in blocks whose panel piece stays in the nearest cache, sums kept in C meanwhile.
+   flags: 1 bias, 2 residual, 4 keep the value before the activation in `before`, 8 accumulate; activation in bits 4-7. */
+__kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int a_step, __global const B_ELEMENT *b,
+                   int b_at, int b_panel, int b_row, int b_step, __global float *c, int c_at, int c_row, int c_step,
+                   __global const float *bias, int bias_at, __global const float *residual, int residual_at,
+                   __global float *before, int before_at, int m, int n, int k, int chunk, int block, float alpha,
+                   int flags) {
+    float t[MR * PANEL] __attribute__((aligned(64)));
+    int c0 = get_global_id(0) * PANEL, r0 = get_global_id(1) * chunk, r1 = min(m, r0 + chunk);
+    int columns = min(PANEL, n - c0), act = flags >> 4;
+    __global const B_ELEMENT *panel = b + b_at + (long)get_global_id(2) * b_step + (long)get_global_id(0) * b_panel;
+    a += a_at + (long)get_global_id(2) * a_step;
+    c += c_at + (long)get_global_id(2) * c_step;
+    bias += bias_at + c0;
+    residual += residual_at + (long)get_global_id(2) * c_step;
+    before += before_at + (long)get_global_id(2) * c_step;
+    for (int from = 0; from < max(k, 1); from += block, panel += (long)block * b_row) {
+        int length = min(block, k - from), final = from + block >= k;
+        for (int row = r0; row < r1; row += MR) {
+            int rows = min(MR, r1 - row);
+            __global const float *at = a + (long)(row / MR) * a_tile + (long)from * A_STRIDE;
+            switch (rows) {
+                RUN(1) RUN(2) RUN(3)
+#if MR > 4
+                RUN(4) RUN(5)
+#endif
+#if MR > 6
+                RUN(6) RUN(7)
+#endif
+#if MR > 8
+                RUN(8) RUN(9) RUN(10) RUN(11)
+#endif
+            default: JOIN(tile_, MR)(at, a_row, panel, b_row, length, t);
+            }
+            for (int r = 0; r < rows; ++r) {
+                long to = (long)(row + r) * c_row + c0;
+                for (int v = 0; v < columns; v += VW) {
+                    VF x = LOAD(t + r * PANEL + v);
+                    int left = columns - v;
+                    if (from > 0)
+                        x += part(c + to + v, left);
+                    if (final) {
+                        x *= (VF)(alpha);
+                        if (flags & 1)
+                            x += part(bias + v, left);
+                        if (flags & 4)
+                            place(x, before + to + v, left);
+                        x = activate(act, x);
+                        if (flags & 2)
+                            x += part(residual + to + v, left);
+                        if (flags & 8)
+                            x += part(c + to + v, left);
+                    }
+                    place(x, c + to + v, left);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+/* machine: what the files of opencl/ share among themselves; the only header that sees CL. */
+#ifndef HOI_MACHINE_H
+#define HOI_MACHINE_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+
+#include "opencl/device.h"
+
+/* Which kernels run: see the table in device.c. width: floats in a vector; registers: vector registers. */
+typedef struct hoi_kernel_set {
+    bool gpu;
+    int width, registers;
+} hoi_kernel_set;
+
+typedef struct hoi_program hoi_program;
+typedef struct profile_event profile_event;
+
+enum { HOI_POOLS = 160 };
+
+struct hoi_device {
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue;
+    hoi_device_info info;
+    hoi_kernel_set set;
+    char set_name[64];
+    size_t largest; /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
+    hoi_program *programs;
+    hoi_buffer *pool[HOI_POOLS];
+    hoi_device_memory memory;
+    size_t limit;
+    void (*relieve)(void *);
+    void *relieve_data;
+    bool profile;
+    profile_event *events;
+    int event_count, event_room;
+    hoi_profile_row *rows;
+    int row_count, row_room;
+};
+
+struct hoi_buffer {
+    hoi_device *device;
+    cl_mem memory;
+    size_t bytes;
+    int pool;
+    hoi_buffer *next;
+};
+
+/* Gets the name of a CL status, "CL_OUT_OF_RESOURCES". */
+const char *hoi_cl_name(cl_int status);
+
+/* Gets a kernel of an embedded file ("cpu/gemm.cl") built with `defines`; built once per device. NULL after hoi_fail. */
+cl_kernel hoi_program_kernel(hoi_device *device, const char *file, const char *defines, const char *kernel);
+void hoi_program_free_all(hoi_device *device);
+
+/* Keeps an event (taken over) for the profile table. */
+bool hoi_profile_keep(hoi_device *device, const char *kernel, double flops, cl_event event);
+
+#endif

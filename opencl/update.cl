@@ -1,0 +1,80 @@
+/* update: optimisers' steps, gradient norms, random numbers. Both kernel sets. */
+#define INPUT(name) __global const float *name, int name##_at
+#define OUTPUT(name) __global float *name, int name##_at
+
+/* partial[at + piece] = sum of squares of a piece of g. */
+__kernel void squares(INPUT(g), OUTPUT(partial), int n, int piece) {
+    int from = get_global_id(0) * piece, to = min(n, from + piece);
+    VF sum = (VF)(0.0f);
+    for (int i = from; i < to; i += VW) {
+        VF v = i + VW <= to ? LOAD(g + g_at + i) : load_tail(g + g_at + i, to - i, 0.0f);
+        sum = fma(v, v, sum);
+    }
+    partial[partial_at + get_global_id(0)] = sum_v(sum);
+}
+
+/* norm[0] = |all gradients|, norm[1] = what they are multiplied by so that it is at most `most` (most <= 0: 1). */
+__kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, float most) {
+    float sum = 0.0f;
+    for (int i = 0; i < n; ++i)
+        sum += partial[partial_at + i];
+    float length = sqrt(sum);
+    norm[norm_at] = length;
+    norm[norm_at + 1] = most > 0.0f && length > most ? most / (length + 1e-6f) : 1.0f;
+}
+
+/* AdamW: m, v running means of g, g^2; p -= rate (decay p + (m / c1) / (sqrt(v / c2) + eps)); g is scaled by norm[1] first. */
+__kernel void adamw(OUTPUT(p), INPUT(g), OUTPUT(m), OUTPUT(v), INPUT(norm), int n, int piece, float rate, float beta1,
+                    float beta2, float eps, float decay, float c1, float c2) {
+    int from = get_global_id(0) * piece, to = min(n, from + piece);
+    float scale = norm[norm_at + 1];
+    for (int i = from; i < to; ++i) {
+        float d = g[g_at + i] * scale;
+        float a = fma(beta1, m[m_at + i], (1.0f - beta1) * d), b = fma(beta2, v[v_at + i], (1.0f - beta2) * d * d);
+        m[m_at + i] = a;
+        v[v_at + i] = b;
+        float x = p[p_at + i];
+        p[p_at + i] = x * (1.0f - rate * decay) - rate * (a / c1) / (sqrt(b / c2) + eps);
+    }
+}
+
+/* SGD with momentum: m = momentum m + g + decay p; p -= rate m */
+__kernel void sgd(OUTPUT(p), INPUT(g), OUTPUT(m), INPUT(norm), int n, int piece, float rate, float momentum, float decay) {
+    int from = get_global_id(0) * piece, to = min(n, from + piece);
+    float scale = norm[norm_at + 1];
+    for (int i = from; i < to; ++i) {
+        float x = p[p_at + i], d = fma(decay, x, g[g_at + i] * scale);
+        float a = fma(momentum, m[m_at + i], d);
+        m[m_at + i] = a;
+        p[p_at + i] = fma(-rate, a, x);
+    }
+}
+
+/* As core/random.h: value i of a key. */
+static ulong mix_bits(ulong x) {
+    x ^= x >> 30;
+    x *= 0xBF58476D1CE4E5B9UL;
+    x ^= x >> 27;
+    x *= 0x94D049BB133111EBUL;
+    return x ^ (x >> 31);
+}
+static float unit(ulong key, ulong i) {
+    return (float)(mix_bits(key + i * 0xD1342543DE82EF95UL) >> 40) * 0x1p-24f;
+}
+
+/* kind 0: uniform in [a, b); 1: normal with mean a and deviation b; 2: 0 with probability a, else 1 / (1 - a). */
+__kernel void random(OUTPUT(y), int n, int piece, ulong key, int kind, float a, float b) {
+    int from = get_global_id(0) * piece, to = min(n, from + piece);
+    for (int i = from; i < to; ++i) {
+        float value;
+        if (kind == 0) {
+            value = a + (b - a) * unit(key, i);
+        } else if (kind == 1) {
+            float u = unit(key, 2 * (ulong)i) + 0x1p-25f, w = unit(key, 2 * (ulong)i + 1);
+            value = a + b * sqrt(-2.0f * log(u)) * cos(6.28318531f * w);
+        } else {
+            value = unit(key, i) < a ? 0.0f : 1.0f / (1.0f - a);
+        }
+        y[y_at + i] = value;
+    }
+}

@@ -1,0 +1,136 @@
+/* vector: what every kernel file stands on: a float vector of the host's width VW, and functions on it that need no
+   relaxed arithmetic, so that results do not depend on flags. Put before each file when it is built. */
+#define GLUE(a, b) a##b
+#define JOIN(a, b) GLUE(a, b)
+#define VF JOIN(float, VW)
+#define VI JOIN(int, VW)
+#define VU JOIN(uint, VW)
+#define LOAD(p) JOIN(vload, VW)(0, p)
+#define STORE(v, p) JOIN(vstore, VW)(v, 0, p)
+#define LOAD_HALF(p) JOIN(vload_half, VW)(0, p)
+#define AS_VF JOIN(as_float, VW)
+#define AS_VI JOIN(as_int, VW)
+#define AS_VU JOIN(as_uint, VW)
+#define TO_VI JOIN(convert_int, VW)
+#define TO_VU JOIN(convert_uint, VW)
+
+/* Repeats a macro X(a, i) for i = 0 .. n - 1; n is a literal. */
+#define TIMES_1(X, a) X(a, 0)
+#define TIMES_2(X, a) TIMES_1(X, a) X(a, 1)
+#define TIMES_3(X, a) TIMES_2(X, a) X(a, 2)
+#define TIMES_4(X, a) TIMES_3(X, a) X(a, 3)
+#define ROWS_1(X) X(0)
+#define ROWS_2(X) ROWS_1(X) X(1)
+#define ROWS_3(X) ROWS_2(X) X(2)
+#define ROWS_4(X) ROWS_3(X) X(3)
+#define ROWS_5(X) ROWS_4(X) X(4)
+#define ROWS_6(X) ROWS_5(X) X(5)
+#define ROWS_7(X) ROWS_6(X) X(6)
+#define ROWS_8(X) ROWS_7(X) X(7)
+#define ROWS_9(X) ROWS_8(X) X(8)
+#define ROWS_10(X) ROWS_9(X) X(9)
+#define ROWS_11(X) ROWS_10(X) X(10)
+#define ROWS_12(X) ROWS_11(X) X(11)
+
+/* e^x, within 2 units in the last place: x = n ln 2 + r by the magic-number round, a polynomial in r, n into the exponent.
+   Below -87.3 the result is 0, so that masked scores (-inf) vanish. */
+#define DEFINE_EXP(name, F, I, as_f, as_i)                                       \
+    static F name(F x) {                                                         \
+        F c = clamp(x, (F)(-87.3f), (F)(88.3f));                                 \
+        F t = fma(c, (F)(1.44269504f), (F)(12582912.0f));                        \
+        F n = t - (F)(12582912.0f);                                              \
+        F r = fma(n, (F)(-0.693145752f), c);                                     \
+        r = fma(n, (F)(-1.42860677e-6f), r);                                     \
+        F p = fma(r, (F)(1.98412698e-4f), (F)(1.38888889e-3f));                  \
+        p = fma(p, r, (F)(8.33333333e-3f));                                      \
+        p = fma(p, r, (F)(4.16666667e-2f));                                      \
+        p = fma(p, r, (F)(1.66666667e-1f));                                      \
+        p = fma(p, r, (F)(0.5f));                                                \
+        p = fma(p, r, (F)(1.0f));                                                \
+        p = fma(p, r, (F)(1.0f));                                                \
+        F y = p * as_f((as_i(t) << 23) + 0x3f800000);                            \
+        return x < (F)(-87.3f) ? (F)(0.0f) : x > (F)(88.3f) ? (F)(INFINITY) : y; \
+    }
+DEFINE_EXP(exp_v, VF, VI, AS_VF, AS_VI)
+
+static VF sigmoid_v(VF x) {
+    return (VF)(1.0f) / ((VF)(1.0f) + exp_v(-x));
+}
+
+/* erf(x) by a ratio of polynomials in x^2 on |x| <= 4, outside which it is +-1 in float. */
+static VF erf_v(VF x) {
+    VF c = clamp(x, (VF)(-4.0f), (VF)(4.0f)), z = c * c;
+    VF p = fma(z, (VF)(-2.72614225801306e-10f), (VF)(2.77068142495902e-08f));
+    p = fma(p, z, (VF)(-2.10102402082508e-06f));
+    p = fma(p, z, (VF)(-5.69250639462346e-05f));
+    p = fma(p, z, (VF)(-7.34990630326855e-04f));
+    p = fma(p, z, (VF)(-2.95459980854025e-03f));
+    p = fma(p, z, (VF)(-1.60960333262415e-02f));
+    VF q = fma(z, (VF)(-1.45660718464996e-05f), (VF)(-2.13374055278905e-04f));
+    q = fma(q, z, (VF)(-1.68282697438203e-03f));
+    q = fma(q, z, (VF)(-7.37332916720468e-03f));
+    q = fma(q, z, (VF)(-1.42647390514189e-02f));
+    return c * p / q;
+}
+
+/* Activations, numbered as enum hoi_activation. */
+static VF activate(int kind, VF x) {
+    if (kind == 1)
+        return x * sigmoid_v((VF)(1.702f) * x);
+    if (kind == 2)
+        return (VF)(0.5f) * x * ((VF)(1.0f) + erf_v(x * (VF)(0.70710678f)));
+    if (kind == 3)
+        return fmax(x, (VF)(0.0f));
+    return x;
+}
+
+/* d activate / dx. */
+static VF activate_slope(int kind, VF x) {
+    if (kind == 1) {
+        VF s = sigmoid_v((VF)(1.702f) * x);
+        return s * fma((VF)(1.702f) * x, (VF)(1.0f) - s, (VF)(1.0f));
+    }
+    if (kind == 2)
+        return fma(x * (VF)(0.39894228f), exp_v((VF)(-0.5f) * x * x),
+                   (VF)(0.5f) * ((VF)(1.0f) + erf_v(x * (VF)(0.70710678f))));
+    if (kind == 3)
+        return x > (VF)(0.0f) ? (VF)(1.0f) : (VF)(0.0f);
+    return (VF)(1.0f);
+}
+
+static float sum_v(VF v) {
+    float t[VW], s = 0.0f;
+    STORE(v, t);
+    for (int i = 0; i < VW; ++i)
+        s += t[i];
+    return s;
+}
+
+static float max_v(VF v) {
+    float t[VW], s = -INFINITY;
+    STORE(v, t);
+    for (int i = 0; i < VW; ++i)
+        s = fmax(s, t[i]);
+    return s;
+}
+
+/* n < VW floats from p, the rest filled. */
+static VF load_tail(__global const float *p, int n, float fill) {
+    float t[VW];
+    for (int i = 0; i < VW; ++i)
+        t[i] = i < n ? p[i] : fill;
+    return LOAD(t);
+}
+
+static void store_tail(VF v, __global float *p, int n) {
+    float t[VW];
+    STORE(v, t);
+    for (int i = 0; i < n; ++i)
+        p[i] = t[i];
+}
+
+static float half_or_bfloat(__global const void *p, long i, int type) {
+    return type == 0   ? ((__global const float *)p)[i]
+           : type == 1 ? vload_half(i, (__global const half *)p)
+                       : as_float((uint)((__global const ushort *)p)[i] << 16);
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Writes the golden values of tests/golden: what towers, losses and optimisers must give.
+
+    pip install torch==2.13.0 transformers==5.24.0 safetensors==0.8.0 numpy==2.4.6
+    python3 tests/golden.py                 # all of them: ten seconds on one core
+    python3 tests/golden.py losses roi      # or only these
+
+Everything is computed in double precision from weights that fit the files exactly, by formulas
+written in tests/golden/*.py from their definitions. Both models are also run by `transformers`,
+and the two must agree before a file is written. Same versions, same bytes. tests/golden/README.md
+tells each file's keys and formulas. Python is needed neither to build nor to test hoi.
+"""
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent / "golden"))
+
+import blocks  # noqa: E402  (they lie beside the files they write)
+import clip  # noqa: E402
+import folders  # noqa: E402
+import losses  # noqa: E402
+import owlvit  # noqa: E402
+import regions  # noqa: E402
+import training  # noqa: E402
+
+MAKERS = {
+    "folders": folders.make_folders,            # first: the others read these
+    "clip": clip.make_clip,
+    "clip_gradients": clip.make_clip_gradients,
+    "clip_adamw": clip.make_clip_adamw,
+    "owlvit": owlvit.make_owlvit,
+    "blocks": blocks.make_blocks,
+    "maple": blocks.make_maple,
+    "losses": losses.make_losses,
+    "optim": training.make_optim,
+    "schedule": training.make_schedule,
+    "roi": regions.make_roi,
+}
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or list(MAKERS)
+    unknown = [name for name in wanted if name not in MAKERS]
+    if unknown:
+        sys.exit(f"golden.py: no {', '.join(unknown)}; there are {', '.join(MAKERS)}")
+    for name in wanted:
+        MAKERS[name]()

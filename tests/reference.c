@@ -1,0 +1,748 @@
+/* reference: every operation once more, from its definition. */
+#include "tests/reference.h"
+#include "opencl/launch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int64_t array_count(const array *x) {
+    int64_t count = 1;
+    for (int i = 0; i < x->rank; ++i)
+        count *= x->shape[i];
+    return count;
+}
+
+array array_new(int rank, const int64_t *shape) {
+    array x = {.rank = rank};
+    for (int i = 0; i < rank; ++i)
+        x.shape[i] = shape[i];
+    x.at = calloc((size_t)array_count(&x) + 1, sizeof *x.at);
+    if (!x.at)
+        abort(); /* of no use without */
+    return x;
+}
+
+/* Gets the coordinates of element i. */
+static void locate(const array *x, int64_t i, int64_t *at) {
+    for (int d = x->rank - 1; d >= 0; --d) {
+        at[d] = i % x->shape[d];
+        i /= x->shape[d];
+    }
+}
+
+/* Gets the element of x at coordinates of `rank` dimensions to which x is broadcast: its dimensions are the last of
+   them, those of size 1 repeat. */
+static int64_t place(const array *x, const int64_t *at, int rank) {
+    int64_t place = 0;
+    for (int d = 0; d < x->rank; ++d)
+        place = place * x->shape[d] + (x->shape[d] == 1 ? 0 : at[rank - x->rank + d]);
+    return place;
+}
+
+/* Gets the shape that `count` arrays broadcast to. */
+static array broadcast(const array *in, int count) {
+    array y = {0};
+    for (int i = 0; i < count; ++i)
+        if (in[i].rank > y.rank)
+            y.rank = in[i].rank;
+    for (int d = 0; d < y.rank; ++d) {
+        y.shape[d] = 1;
+        for (int i = 0; i < count; ++i) {
+            int own = d - (y.rank - in[i].rank);
+            if (own >= 0 && in[i].shape[own] != 1)
+                y.shape[d] = in[i].shape[own];
+        }
+    }
+    return array_new(y.rank, y.shape);
+}
+
+/* ------------------------------------------------------------------ one value */
+
+static double relu(double x) {
+    return x > 0 ? x : 0;
+}
+static double quick_gelu(double x) {
+    return x / (1 + exp(-1.702 * x));
+}
+static double gelu(double x) {
+    return x * 0.5 * erfc(-x / sqrt(2.0));
+}
+
+#define ONE_VALUE(name, formula)                                                                   \
+    static void forward_##name(const reference_call *c, array *y) {                                \
+        double a = c->f[0], b = c->f[1];                                                           \
+        *y = array_new(c->in[0].rank, c->in[0].shape);                                             \
+        for (int64_t i = 0; i < array_count(y); ++i) {                                             \
+            double x = c->in[0].at[i];                                                             \
+            y->at[i] = formula;                                                                    \
+        }                                                                                          \
+        (void)a;                                                                                   \
+        (void)b;                                                                                   \
+    }
+ONE_VALUE(scale, a * x + b)
+ONE_VALUE(exp, exp(x))
+ONE_VALUE(log, log(x))
+ONE_VALUE(sqrt, sqrt(x))
+ONE_VALUE(square, x * x)
+ONE_VALUE(abs, fabs(x))
+ONE_VALUE(quick_gelu, quick_gelu(x))
+ONE_VALUE(gelu, gelu(x))
+ONE_VALUE(leaky_relu, x > 0 ? x : a * x)
+ONE_VALUE(sigmoid, 1 / (1 + exp(-x)))
+ONE_VALUE(tanh, tanh(x))
+ONE_VALUE(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))
+ONE_VALUE(reciprocal, 1 / x)
+ONE_VALUE(clamp, x < a ? a : x > b ? b : x)
+ONE_VALUE(sin, sin(x))
+ONE_VALUE(cos, cos(x))
+ONE_VALUE(power, pow(x, a))
+ONE_VALUE(elu, x > 0 ? x : expm1(x))
+
+/* ------------------------------------------------------------------ two and three values */
+
+#define TWO_VALUES(name, formula)                                                                  \
+    static void forward_##name(const reference_call *c, array *y) {                                \
+        int64_t at[REFERENCE_RANK];                                                                \
+        *y = broadcast(c->in, 2);                                                                  \
+        for (int64_t i = 0; i < array_count(y); ++i) {                                             \
+            locate(y, i, at);                                                                      \
+            double a = c->in[0].at[place(&c->in[0], at, y->rank)];                                 \
+            double b = c->in[1].at[place(&c->in[1], at, y->rank)];                                 \
+            y->at[i] = formula;                                                                    \
+        }                                                                                          \
+    }
+TWO_VALUES(add, a + b)
+TWO_VALUES(subtract, a - b)
+TWO_VALUES(multiply, a *b)
+TWO_VALUES(divide, a / b)
+TWO_VALUES(maximum, a > b ? a : b)
+TWO_VALUES(minimum, a < b ? a : b)
+TWO_VALUES(compare, c->n[0] == HOI_GREATER ? a > b : c->n[0] == HOI_GREATER_EQUAL ? a >= b : a == b)
+
+static void forward_where(const reference_call *c, array *y) {
+    int64_t at[REFERENCE_RANK];
+    *y = broadcast(c->in, 3);
+    for (int64_t i = 0; i < array_count(y); ++i) {
+        locate(y, i, at);
+        const array *from = &c->in[c->in[0].at[place(&c->in[0], at, y->rank)] != 0 ? 1 : 2];
+        y->at[i] = from->at[place(from, at, y->rank)];
+    }
+}
+
+/* ------------------------------------------------------------------ shape */
+
+static void forward_reshape(const reference_call *c, array *y) {
+    *y = array_new((int)c->n[0], c->n + 1);
+    for (int64_t i = 0; i < array_count(y); ++i)
+        y->at[i] = c->in[0].at[i];
+}
+
+static void forward_permute(const reference_call *c, array *y) {
+    const array *x = &c->in[0];
+    int64_t shape[REFERENCE_RANK] = {0}, at[REFERENCE_RANK] = {0}, from[REFERENCE_RANK] = {0};
+    for (int d = 0; d < x->rank; ++d)
+        shape[d] = x->shape[c->n[d]];
+    *y = array_new(x->rank, shape);
+    for (int64_t i = 0; i < array_count(y); ++i) {
+        locate(y, i, at);
+        for (int d = 0; d < x->rank; ++d)
+            from[c->n[d]] = at[d];
+        y->at[i] = x->at[place(x, from, x->rank)];
+    }
+}
+
+static void forward_expand(const reference_call *c, array *y) {
+    int64_t at[REFERENCE_RANK];
+    *y = array_new((int)c->n[0], c->n + 1);
+    for (int64_t i = 0; i < array_count(y); ++i) {
+        locate(y, i, at);
+        y->at[i] = c->in[0].at[place(&c->in[0], at, y->rank)];
+    }
+}
+
+static void forward_slice(const reference_call *c, array *y) {
+    const array *x = &c->in[0];
+    array like = *x;
+    int64_t at[REFERENCE_RANK];
+    like.shape[c->n[0]] = c->n[2];
+    *y = array_new(like.rank, like.shape);
+    for (int64_t i = 0; i < array_count(y); ++i) {
+        locate(y, i, at);
+        at[c->n[0]] += c->n[1];
+        y->at[i] = x->at[place(x, at, x->rank)];
+    }
+}
+
+static void forward_pad(const reference_call *c, array *y) {
+    array like = c->in[0];
+    int64_t at[REFERENCE_RANK];
+    like.shape[c->n[0]] += c->n[1] + c->n[2];
+    *y = array_new(like.rank, like.shape);
+    for (int64_t i = 0; i < array_count(&c->in[0]); ++i) {
+        locate(&c->in[0], i, at);
+        at[c->n[0]] += c->n[1];
+        y->at[place(y, at, y->rank)] = c->in[0].at[i];
+    }
+}
+
+static void forward_concat(const reference_call *c, array *y) {
+    array like = c->in[0];
+    int64_t at[REFERENCE_RANK], before = 0;
+    for (int i = 1; i < c->count; ++i)
+        like.shape[c->n[0]] += c->in[i].shape[c->n[0]];
+    *y = array_new(like.rank, like.shape);
+    for (int i = 0; i < c->count; ++i) {
+        for (int64_t k = 0; k < array_count(&c->in[i]); ++k) {
+            locate(&c->in[i], k, at);
+            at[c->n[0]] += before;
+            y->at[place(y, at, y->rank)] = c->in[i].at[k];
+        }
+        before += c->in[i].shape[c->n[0]];
+    }
+}
+
+/* Elements of one step along the first dimension. */
+static int64_t row_size(const array *x) {
+    int64_t size = 1;
+    for (int d = 1; d < x->rank; ++d)
+        size *= x->shape[d];
+    return size;
+}
+
+static void forward_rows(const reference_call *c, array *y) {
+    array like = c->in[0];
+    int64_t size = row_size(&like);
+    like.shape[0] = c->index_count;
+    *y = array_new(like.rank, like.shape);
+    for (int r = 0; r < c->index_count; ++r)
+        for (int64_t i = 0; i < size; ++i)
+            y->at[r * size + i] = c->in[0].at[c->index[r] * size + i];
+}
+
+static void forward_scatter(const reference_call *c, array *y) {
+    array like = c->in[0];
+    int64_t size = row_size(&like);
+    like.shape[0] = c->n[0];
+    *y = array_new(like.rank, like.shape);
+    for (int r = 0; r < c->index_count; ++r)
+        for (int64_t i = 0; i < size; ++i)
+            y->at[c->index[r] * size + i] += c->in[0].at[r * size + i];
+}
+
+static void forward_take(const reference_call *c, array *y) {
+    array like = c->in[0];
+    int64_t cols = like.shape[like.rank - 1];
+    like.shape[like.rank - 1] = c->n[0];
+    *y = array_new(like.rank, like.shape);
+    for (int64_t i = 0; i < array_count(y); ++i)
+        y->at[i] = c->in[0].at[i / c->n[0] * cols + c->index[i]];
+}
+
+/* n: kernel, stride, pad, whether the channels come last. */
+static void forward_unfold(const reference_call *c, array *y) {
+    const array *x = &c->in[0];
+    bool last = c->n[3] != 0;
+    int64_t k = c->n[0], stride = c->n[1], pad = c->n[2];
+    int64_t channels = x->shape[last ? 3 : 1], h = x->shape[last ? 1 : 2], w = x->shape[last ? 2 : 3];
+    int64_t rows = (h + 2 * pad - k) / stride + 1, cols = (w + 2 * pad - k) / stride + 1, i = 0;
+    *y = array_new(3, (int64_t[]){x->shape[0], rows * cols, channels * k * k});
+    for (int64_t b = 0; b < x->shape[0]; ++b)
+        for (int64_t r = 0; r < rows; ++r)
+            for (int64_t s = 0; s < cols; ++s)
+                for (int64_t channel = 0; channel < channels; ++channel)
+                    for (int64_t u = 0; u < k; ++u)
+                        for (int64_t v = 0; v < k; ++v, ++i) {
+                            int64_t row = r * stride + u - pad, col = s * stride + v - pad;
+                            int64_t in_order[4] = {b, channel, row, col};
+                            int64_t channel_last[4] = {b, row, col, channel};
+                            if (row >= 0 && row < h && col >= 0 && col < w)
+                                y->at[i] = x->at[place(x, last ? channel_last : in_order, 4)];
+                        }
+}
+
+/* ------------------------------------------------------------------ sums and rows */
+
+/* y = the sum or the greatest along dimension n[0] (-1: all), kept with size 1 where n[1]. */
+static void reduce(const reference_call *c, array *y, bool greatest) {
+    const array *x = &c->in[0];
+    int64_t at[REFERENCE_RANK] = {0};
+    array kept = *x, shape = {0};
+    for (int d = 0; d < x->rank; ++d) {
+        bool gone = c->n[0] < 0 || c->n[0] == d;
+        if (gone)
+            kept.shape[d] = 1;
+        if (!gone || (c->n[0] >= 0 && c->n[1]))
+            shape.shape[shape.rank++] = kept.shape[d];
+    }
+    *y = array_new(shape.rank, shape.shape);
+    for (int64_t i = 0; greatest && i < array_count(y); ++i)
+        y->at[i] = -INFINITY;
+    for (int64_t i = 0; i < array_count(x); ++i) {
+        locate(x, i, at);
+        double *to = &y->at[place(&kept, at, x->rank)];
+        *to = greatest ? fmax(*to, x->at[i]) : *to + x->at[i];
+    }
+}
+
+static void forward_sum(const reference_call *c, array *y) {
+    reduce(c, y, false);
+}
+static void forward_max(const reference_call *c, array *y) {
+    reduce(c, y, true);
+}
+static void forward_mean(const reference_call *c, array *y) {
+    const array *x = &c->in[0];
+    reduce(c, y, false);
+    for (int64_t i = 0; i < array_count(y); ++i)
+        y->at[i] /= (double)(c->n[0] < 0 ? array_count(x) : x->shape[c->n[0]]);
+}
+
+#define EACH_ROW(x)                                                                                \
+    int64_t cols = (x).shape[(x).rank - 1], rows = cols ? array_count(&(x)) / cols : 0;            \
+    *y = array_new((x).rank, (x).shape);                                                           \
+    for (int64_t r = 0; r < rows; ++r)
+
+/* A row of -inf: zeros. */
+static void softmax_row(const double *x, double *y, int64_t n) {
+    double most = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < n; ++i)
+        most = fmax(most, x[i]);
+    for (int64_t i = 0; i < n; ++i)
+        sum += y[i] = most == -INFINITY ? 0 : exp(x[i] - most);
+    for (int64_t i = 0; i < n; ++i)
+        y[i] = sum > 0 ? y[i] / sum : 0;
+}
+
+static void forward_softmax(const reference_call *c, array *y) {
+    EACH_ROW(c->in[0]) softmax_row(c->in[0].at + r * cols, y->at + r * cols, cols);
+}
+
+static void forward_log_softmax(const reference_call *c, array *y) {
+    EACH_ROW(c->in[0]) {
+        const double *x = c->in[0].at + r * cols;
+        double most = -INFINITY, sum = 0;
+        for (int64_t i = 0; i < cols; ++i)
+            most = fmax(most, x[i]);
+        for (int64_t i = 0; i < cols; ++i)
+            sum += exp(x[i] - most);
+        for (int64_t i = 0; i < cols; ++i)
+            y->at[r * cols + i] = most == -INFINITY ? -INFINITY : x[i] - most - log(sum);
+    }
+}
+
+static void forward_layer_norm(const reference_call *c, array *y) {
+    EACH_ROW(c->in[0]) {
+        const double *x = c->in[0].at + r * cols;
+        double mean = 0, variance = 0;
+        for (int64_t i = 0; i < cols; ++i)
+            mean += x[i] / (double)cols;
+        for (int64_t i = 0; i < cols; ++i)
+            variance += (x[i] - mean) * (x[i] - mean) / (double)cols;
+        for (int64_t i = 0; i < cols; ++i)
+            y->at[r * cols + i] = (x[i] - mean) / sqrt(variance + c->f[0]) * c->in[1].at[i] + c->in[2].at[i];
+    }
+}
+
+static void forward_normalize(const reference_call *c, array *y) {
+    EACH_ROW(c->in[0]) {
+        const double *x = c->in[0].at + r * cols;
+        double square = 0;
+        for (int64_t i = 0; i < cols; ++i)
+            square += x[i] * x[i];
+        for (int64_t i = 0; i < cols; ++i)
+            y->at[r * cols + i] = x[i] / fmax(sqrt(square), c->f[0]);
+    }
+}
+
+static void forward_cumsum(const reference_call *c, array *y) {
+    EACH_ROW(c->in[0]) for (int64_t i = 0; i < cols; ++i)
+        for (int64_t k = 0; k <= i; ++k)
+            y->at[r * cols + i] += c->in[0].at[r * cols + k];
+}
+
+/* c (n, n) = a b */
+static void square_product(const double *a, const double *b, double *c, int64_t n) {
+    for (int64_t i = 0; i < n; ++i)
+        for (int64_t j = 0; j < n; ++j) {
+            c[i * n + j] = 0;
+            for (int64_t k = 0; k < n; ++k)
+                c[i * n + j] += a[i * n + k] * b[k * n + j];
+        }
+}
+
+/* Newton's iteration Y <- Y (2 - X Y), which starts at X' / (|X|_1 |X|_inf) and doubles the right digits. */
+static void forward_inverse(const reference_call *c, array *y) {
+    const array *x = &c->in[0];
+    int64_t n = x->shape[0];
+    double rows = 0, cols = 0, far = 1;
+    array xy = array_new(2, x->shape), next = array_new(2, x->shape);
+    *y = array_new(2, x->shape);
+    for (int64_t i = 0; i < n; ++i) {
+        double row = 0, col = 0;
+        for (int64_t j = 0; j < n; ++j) {
+            row += fabs(x->at[i * n + j]);
+            col += fabs(x->at[j * n + i]);
+        }
+        rows = fmax(rows, row);
+        cols = fmax(cols, col);
+    }
+    for (int64_t i = 0; i < n * n; ++i)
+        y->at[i] = x->at[i % n * n + i / n] / (rows * cols);
+    for (int step = 0; step < 100 && far > 1e-13; ++step) {
+        square_product(x->at, y->at, xy.at, n);
+        far = 0;
+        for (int64_t i = 0; i < n * n; ++i) {
+            double one = i % n == i / n;
+            far = fmax(far, fabs(xy.at[i] - one));
+            xy.at[i] = 2 * one - xy.at[i];
+        }
+        square_product(y->at, xy.at, next.at, n);
+        memcpy(y->at, next.at, (size_t)(n * n) * sizeof *y->at);
+    }
+    free(xy.at);
+    free(next.at);
+}
+
+/* ------------------------------------------------------------------ products */
+
+static void forward_matmul(const reference_call *c, array *y) {
+    array lead[2] = {c->in[0], c->in[1]}, wide;
+    int64_t m = c->in[0].shape[c->in[0].rank - 2], k = c->in[0].shape[c->in[0].rank - 1];
+    int64_t n = c->in[1].shape[c->in[1].rank - 1], at[REFERENCE_RANK] = {0};
+    lead[0].rank -= 2;
+    lead[1].rank -= 2;
+    wide = broadcast(lead, 2);
+    free(wide.at);
+    int64_t count = array_count(&wide);
+    array shape = wide;
+    shape.shape[shape.rank++] = m;
+    shape.shape[shape.rank++] = n;
+    *y = array_new(shape.rank, shape.shape);
+    for (int64_t p = 0; p < count; ++p) {
+        locate(&wide, p, at);
+        const double *a = c->in[0].at + place(&lead[0], at, wide.rank) * m * k;
+        const double *b = c->in[1].at + place(&lead[1], at, wide.rank) * k * n;
+        for (int64_t i = 0; i < m; ++i)
+            for (int64_t j = 0; j < n; ++j)
+                for (int64_t q = 0; q < k; ++q)
+                    y->at[(p * m + i) * n + j] += a[i * k + q] * b[q * n + j];
+    }
+}
+
+/* in: x, weight, bias, residual; n: activation. */
+static void forward_linear(const reference_call *c, array *y) {
+    const array *x = &c->in[0], *w = &c->in[1];
+    array shape = *x;
+    int64_t n = w->shape[0], k = w->shape[1];
+    shape.shape[x->rank - 1] = n;
+    *y = array_new(shape.rank, shape.shape);
+    for (int64_t i = 0; i < array_count(y); ++i) {
+        const double *row = x->at + i / n * k, *weight = w->at + i % n * k;
+        double sum = c->in[2].at ? c->in[2].at[i % n] : 0;
+        for (int64_t q = 0; q < k; ++q)
+            sum += row[q] * weight[q];
+        if (c->n[0] == HOI_QUICK_GELU)
+            sum = quick_gelu(sum);
+        if (c->n[0] == HOI_GELU)
+            sum = gelu(sum);
+        if (c->n[0] == HOI_RELU)
+            sum = relu(sum);
+        y->at[i] = sum + (c->in[3].at ? c->in[3].at[i] : 0);
+    }
+}
+
+/* in: q, k, v, mask, or q, k and v side by side in the first; n: heads, causal. */
+static void forward_attention(const reference_call *c, array *y) {
+    const array *q = &c->in[0], *k = &c->in[1], *v = &c->in[2], *mask = &c->in[3];
+    bool apart = k->at != NULL;
+    int64_t pictures = q->shape[0], queries = q->shape[1], keys = apart ? k->shape[1] : queries, heads = c->n[0];
+    int64_t row = q->shape[2], width = apart ? row : row / 3, d = width / heads;
+    *y = array_new(3, (int64_t[]){pictures, queries, width});
+    array scores = array_new(1, &keys), share = array_new(1, &keys);
+    for (int64_t p = 0; p < pictures; ++p)
+        for (int64_t h = 0; h < heads; ++h)
+            for (int64_t i = 0; i < queries; ++i) {
+                const double *query = q->at + (p * queries + i) * row + h * d;
+                for (int64_t j = 0; j < keys; ++j) {
+                    const double *key = (apart ? k->at : q->at + width) + (p * keys + j) * row + h * d;
+                    double sum = 0;
+                    for (int64_t e = 0; e < d; ++e)
+                        sum += query[e] * key[e];
+                    sum /= sqrt((double)d);
+                    if (mask->at)
+                        sum += mask->at[place(mask, (int64_t[]){p, i, j}, 3)];
+                    scores.at[j] = c->n[1] && j > i ? -INFINITY : sum;
+                }
+                softmax_row(scores.at, share.at, keys);
+                for (int64_t j = 0; j < keys; ++j) {
+                    const double *value = (apart ? v->at : q->at + 2 * width) + (p * keys + j) * row + h * d;
+                    for (int64_t e = 0; e < d; ++e)
+                        y->at[(p * queries + i) * width + h * d + e] += share.at[j] * value[e];
+                }
+            }
+    free(scores.at);
+    free(share.at);
+}
+
+/* ------------------------------------------------------------------ where each is tried */
+
+#define CASES(name) static const reference_case name##_cases[]
+
+CASES(value) = {{.in = "s"},     {.in = "1"},     {.in = "2x5"},    {.in = "31"},   {.in = "l32"},
+                {.in = "33"},    {.in = "l63x65"}, {.in = "3x1111"}, {.in = "0x3"}};
+CASES(positive) = {{.in = "+s"}, {.in = "+2x5"}, {.in = "+31"}, {.in = "+3x1111"}, {.in = "0x3"}};
+CASES(scale) = {{.in = "s", .f = {2, 1}},       {.in = "2x5", .f = {-1, 0}}, {.in = "31", .f = {0, 3}},
+                {.in = "65x33", .f = {0.5f, -2}}, {.in = "0", .f = {2, 1}}};
+CASES(leaky) = {{.in = "s"}, {.in = "33"}, {.in = "5x63", .f = {0.2f}}, {.in = "3x1111", .f = {0.01f}}};
+CASES(reciprocal) = {{.in = "ws"}, {.in = "w5x33"}, {.in = "w3x1111"}};
+CASES(clamp) = {{.in = "s", .f = {-0.5f, 0.7f}}, {.in = "65", .f = {0, 1}}, {.in = "l5x31", .f = {-10, 3}}};
+CASES(power) = {{.in = "33", .f = {3}},         {.in = "c31", .f = {2}},      {.in = "c5", .f = {1}},
+                {.in = "w65", .f = {-1}},       {.in = "+197", .f = {0.5f}}, {.in = "w3x1111", .f = {2}}};
+
+/* each side repeated alone, both, in the middle, and in a pattern of its own */
+CASES(pair) = {{.in = "s s"},
+               {.in = "1 1"},
+               {.in = "3x5 3x5"},
+               {.in = "3x5 5"},
+               {.in = "5 3x5"},
+               {.in = "3x5 s"},
+               {.in = "s 3x5"},
+               {.in = "33x31 33x1"},
+               {.in = "64x1 1x65"},
+               {.in = "2x3x5 3x1"},
+               {.in = "2x1x5 1x3x1"},
+               {.in = "4x1x3x1 5x1x2"},
+               {.in = "2x3x4 1x3x1"},
+               {.in = "2x1x2x1x3x1 1x2x1x3x1x2"},
+               {.in = "197x64 64"},
+               {.in = "64x65 64x1"},
+               {.in = "2x5000 5000"},
+               {.in = "5000 1"},
+               {.in = "33x197 33x197"},
+               {.in = "0x5 5"},
+               {.in = "1 3x0"},
+               {.in = "3x1x2 0x2"}};
+CASES(quotient) = {{.in = "s ws"},          {.in = "3x5 w5"},      {.in = "5 w3x5"},     {.in = "33x31 w33x1"},
+                   {.in = "64x1 w1x65"},    {.in = "2x3x4 w1x3x1"}, {.in = "2x1x5 w1x3x1"}, {.in = "197x64 w197x64"},
+                   {.in = "0x5 w5"}};
+CASES(extreme) = {{.in = "s s"},       {.in = "3x5 5"},      {.in = "33x31 33x1"},    {.in = "64x1 1x65"},
+                  {.in = "2x3x4 1x3x1"}, {.in = "t5x33 t5x33"}, {.in = "197x64 197x64"}, {.in = "0x5 5"}};
+CASES(compare) = {{.in = "s s", .n = {HOI_GREATER}},
+                  {.in = "t3x5 t5", .n = {HOI_GREATER}},
+                  {.in = "t33x31 t33x1", .n = {HOI_GREATER_EQUAL}},
+                  {.in = "t197x64 s", .n = {HOI_GREATER_EQUAL}},
+                  {.in = "t64x1 t1x65", .n = {HOI_EQUAL}},
+                  {.in = "0x5 5", .n = {HOI_EQUAL}}};
+CASES(where) = {{.in = "cs s s"},           {.in = "c3x5 3x5 3x5"}, {.in = "c3x1 5 s"}, {.in = "c5 3x5 3x1"},
+                {.in = "c2x1x33 3x1 s"},    {.in = "cs 3x5 5"},     {.in = "c64x65 64x65 1"},
+                {.in = "c3x1111 3x1111 3x1"}, {.in = "c0x5 5 s"}};
+
+CASES(reshape) = {{.in = "2x6", .n = {3, 3, 1, 4}}, {.in = "1", .n = {0}}, {.in = "s", .n = {2, 1, 1}},
+                  {.in = "0x3", .n = {2, 5, 0}}};
+CASES(permute) = {{.in = "3x5x7", .n = {2, 0, 1}},
+                  {.in = "64x65", .n = {1, 0}},
+                  {.in = "2x3x4x5x2x3", .n = {5, 3, 1, 0, 2, 4}},
+                  {.in = "1x197x33", .n = {0, 2, 1}},
+                  {.in = "5x7x32", .n = {1, 0, 2}},
+                  {.in = "7", .n = {0}},
+                  {.in = "s", .n = {0}},
+                  {.in = "0x3", .n = {1, 0}}};
+CASES(expand) = {{.in = "5", .n = {3, 2, 3, 5}},
+                 {.in = "3x1", .n = {3, 2, 3, 65}},
+                 {.in = "s", .n = {3, 2, 3, 4}},
+                 {.in = "1x5x1", .n = {5, 4, 2, 7, 5, 3}},
+                 {.in = "3x5", .n = {2, 3, 5}},
+                 {.in = "1x64", .n = {2, 197, 64}},
+                 {.in = "2x1x33", .n = {3, 2, 5, 33}},
+                 {.in = "1", .n = {2, 3, 0}}};
+CASES(slice) = {{.in = "7x5", .n = {0, 2, 3}},  {.in = "7x5", .n = {1, 1, 3}},      {.in = "3x7x33", .n = {1, 0, 5}},
+                {.in = "2x3x65", .n = {2, 31, 2}}, {.in = "7", .n = {0, 6, 1}},     {.in = "5x197", .n = {1, 64, 133}},
+                {.in = "3x4", .n = {1, 4, 0}},  {.in = "3x4x2", .n = {0, 0, 0}}};
+CASES(pad) = {{.in = "7x5", .n = {0, 2, 3}},     {.in = "7x5", .n = {1, 1, 0}}, {.in = "3x7x33", .n = {1, 0, 5}},
+              {.in = "2x3x65", .n = {2, 31, 2}}, {.in = "7", .n = {0, 0, 0}},   {.in = "3x0", .n = {1, 2, 2}}};
+CASES(concat) = {{.in = "2x3", .n = {1}},
+                 {.in = "2x3 2x5 2x1", .n = {1}},
+                 {.in = "3x2 1x2 5x2", .n = {0}},
+                 {.in = "2x3x4 2x1x4", .n = {1}},
+                 {.in = "5x31 5x33 5x65", .n = {1}},
+                 {.in = "2x0 2x3", .n = {1}},
+                 {.in = "1x3 1x3 2x3 1x3 3x3 1x3 1x3 1x3", .n = {0}}};
+CASES(rows) = {{.in = "7x5", .index = "0 2 2 6"},
+               {.in = "5x33", .index = "4 4 4 4 4 0 1 4 0"},
+               {.in = "h5x33", .index = "4 0 4"},
+               {.in = "b7x64", .index = "6 5 0 0"},
+               {.in = "5", .index = "3 3 0"},
+               {.in = "3x2x65", .index = "2 1 0 1"},
+               {.in = "1x1", .index = "0 0"},
+               {.in = "4x3", .index = ""},
+               {.in = "3x0", .index = "1 1"}};
+CASES(scatter) = {{.in = "4x5", .n = {7}, .index = "0 2 2 6"}, {.in = "9x33", .n = {5}, .index = "4 4 4 4 4 0 1 4 0"},
+                  {.in = "3", .n = {5}, .index = "3 3 0"},     {.in = "4x2x65", .n = {3}, .index = "2 1 0 1"},
+                  {.in = "0x5", .n = {3}, .index = ""}};
+CASES(take) = {{.in = "3x5", .n = {2}, .index = "0 4 1 1 2 2"},
+               {.in = "7", .n = {3}, .index = "1 1 6"},
+               {.in = "2x1x33", .n = {5}, .index = "32 0 0 31 0 5 5 5 5 5"},
+               {.in = "5x1", .n = {1}, .index = "0 0 0 0 0"},
+               {.in = "3x5", .n = {0}, .index = ""},
+               {.in = "0x5", .n = {2}, .index = ""}};
+CASES(unfold) = {{.in = "2x3x8x8", .n = {4, 4, 0}},    {.in = "1x2x7x9", .n = {3, 2, 1}},
+                 {.in = "2x7x9x2", .n = {3, 1, 1, 1}}, {.in = "1x1x5x5", .n = {5, 1, 0}},
+                 {.in = "1x2x5x4", .n = {2, 3, 2}},    {.in = "1x3x33x31", .n = {3, 2, 1}},
+                 {.in = "1x9x8x3", .n = {4, 3, 0, 1}}, {.in = "2x2x3x3", .n = {1, 1, 0}},
+                 {.in = "0x2x3x3", .n = {2, 1, 0}}};
+
+CASES(sum) = {{.in = "s", .n = {-1}},
+              {.in = "1", .n = {0, 1}},
+              {.in = "3x5x7", .n = {0}},
+              {.in = "3x5x7", .n = {1, 1}},
+              {.in = "3x5x7", .n = {2}},
+              {.in = "3x5x7", .n = {-1}},
+              {.in = "64x65", .n = {1, 1}},
+              {.in = "197x33", .n = {0}},
+              {.in = "9000", .n = {0}},
+              {.in = "5000x3", .n = {0}},
+              {.in = "2x1500x33", .n = {1}},
+              {.in = "70x1100x2", .n = {1, 1}},
+              {.in = "0x3", .n = {1}}};
+CASES(empty_sum) = {{.in = "3x0x5", .n = {1}}, {.in = "0x3", .n = {0}}, {.in = "0", .n = {-1}}};
+CASES(max) = {{.in = "s", .n = {-1}},        {.in = "3x5x7", .n = {0}},     {.in = "3x5x7", .n = {1, 1}},
+              {.in = "t3x5x33", .n = {2}},   {.in = "3x5x7", .n = {-1}},    {.in = "9000", .n = {0}},
+              {.in = "2x1500x33", .n = {1}}, {.in = "64x65", .n = {1, 1}},  {.in = "0x3", .n = {1}}};
+CASES(row) = {{.in = "1"},     {.in = "3x1"},   {.in = "5x2"},    {.in = "2x3x5"},  {.in = "5x31"},  {.in = "l5x32"},
+              {.in = "3x33"},  {.in = "1x63"},  {.in = "64x64"},  {.in = "31x65"},  {.in = "5x197"}, {.in = "l2x1111"},
+              {.in = "m9x33"}, {.in = "m4x1"}, {.in = "300x5"}, {.in = "0x3"}};
+CASES(layer_norm) = {{.in = "1 1 1", .f = {1e-5f}},         {.in = "3x2 2 2", .f = {1e-5f}},
+                     {.in = "2x3x5 5 5", .f = {1e-5f}},     {.in = "5x31 31 31", .f = {1e-5f}},
+                     {.in = "l5x32 32 32", .f = {1e-5f}},   {.in = "1x33 33 33", .f = {1e-12f}},
+                     {.in = "300x63 63 63", .f = {1e-5f}},  {.in = "700x5 5 5", .f = {1e-5f}},
+                     {.in = "64x64 64 64", .f = {0.1f}},    {.in = "31x65 65 65", .f = {1e-5f}},
+                     {.in = "5x197 197 197", .f = {1e-5f}}, {.in = "0x5 5 5", .f = {1e-5f}}};
+CASES(normalize) = {{.in = "w1", .f = {1e-12f}},  {.in = "3x2", .f = {1e-12f}},  {.in = "2x3x5", .f = {1e-12f}},
+                    {.in = "5x31", .f = {1e-6f}}, {.in = "l33x64", .f = {0}},    {.in = "65x197", .f = {1e-12f}},
+                    {.in = "3x5", .f = {10}},     {.in = "5x33", .f = {100}},    {.in = "0x3", .f = {1e-12f}}};
+CASES(cumsum) = {{.in = "1"}, {.in = "2x3x5"}, {.in = "33x31"}, {.in = "3x197"}, {.in = "0x3"}};
+CASES(inverse) = {{.in = "d1x1"}, {.in = "d2x2"}, {.in = "d5x5"}, {.in = "d17x17"}, {.in = "d33x33"}};
+
+CASES(matmul) = {{.in = "1x1 1x1"},
+                 {.in = "2x3 3x5"},
+                 {.in = "31x33 33x32"},
+                 {.in = "64x65 65x63"},
+                 {.in = "5x197 197x33"},
+                 {.in = "1x197 197x64"},
+                 {.in = "197x64 64x1"},
+                 {.in = "600x5 5x33"},
+                 {.in = "2x5x31 2x31x7"},
+                 {.in = "3x4x5 5x6"},
+                 {.in = "5x6 3x6x4"},
+                 {.in = "1x5x6 3x6x4"},
+                 {.in = "2x1x3x4 1x3x4x2"},
+                 {.in = "2x3x4x5 3x5x2"},
+                 {.in = "2x3x4x5 1x1x5x33"},
+                 {.in = "2x1x70x33 33x50"},
+                 {.in = "4x0 0x5"},
+                 {.in = "0x3 3x5"},
+                 {.in = "2x0x3 3x5"},
+                 {.in = "3x5 5x0"},
+                 {.in = "0x2x3 0x3x2"}};
+/* every activation with and without the options; every width of a column panel */
+CASES(linear) = {{.in = "7 5x7 5 5"},
+                 {.in = "1x1 1x1 1 1x1", .n = {HOI_QUICK_GELU}},
+                 {.in = "2x5x31 33x31 - -"},
+                 {.in = "2x5x31 33x31 33 -", .n = {HOI_GELU}},
+                 {.in = "2x5x31 33x31 - 2x5x33", .n = {HOI_QUICK_GELU}},
+                 {.in = "197x64 65x64 65 197x65", .n = {HOI_RELU}},
+                 {.in = "197x65 64x65 64 197x64", .n = {HOI_GELU}},
+                 {.in = "600x33 63x33 63 600x63", .n = {HOI_QUICK_GELU}},
+                 {.in = "5x64 197x64 197 -"},
+                 {.in = "13x5 2x5 2 -"},
+                 {.in = "5x33 16x33 16 5x16"},
+                 {.in = "9x5 17x5 - -", .n = {HOI_RELU}},
+                 {.in = "11x5 31x5 31 -"},
+                 {.in = "7x2 48x2 48 7x48", .n = {HOI_GELU}},
+                 {.in = "6x3 49x3 - 6x49"},
+                 {.in = "8x1 96x1 96 -"},
+                 {.in = "12x5 97x5 97 12x97", .n = {HOI_QUICK_GELU}},
+                 {.in = "63x32 h31x32 31 -"},
+                 {.in = "63x65 h64x65 64 63x64", .n = {HOI_QUICK_GELU}},
+                 {.in = "63x32 b31x32 31 63x31", .n = {HOI_GELU}},
+                 {.in = "5x33 b97x33 - -"},
+                 {.in = "0x5 3x5 3 0x3", .n = {HOI_GELU}},
+                 {.in = "4x0 3x0 3 4x3"},
+                 {.in = "4x5 0x5 0 4x0"}};
+CASES(attention) = {{.in = "1x1x3 - - -", .n = {1}},
+                    {.in = "2x5x24 - - -", .n = {1}},
+                    {.in = "2x7x30 - - -", .n = {2, 1}},
+                    {.in = "1x33x72 - - -", .n = {3}},
+                    {.in = "1x31x72 - - m31x31", .n = {2, 1}},
+                    {.in = "1x65x192 - - -", .n = {1}},
+                    {.in = "2x32x192 - - m1x1x32", .n = {1, 1}},
+                    {.in = "1x197x48 - - -", .n = {2}},
+                    {.in = "1x197x24 - - m197x197", .n = {1, 1}},
+                    {.in = "1x100x15 - - m1x100x100", .n = {5}},
+                    {.in = "2x5x16 2x9x16 2x9x16 -", .n = {2}},
+                    {.in = "2x9x16 2x5x16 2x5x16 -", .n = {2, 1}},
+                    {.in = "2x5x16 2x9x16 2x9x16 -", .n = {2, 1}},
+                    {.in = "1x33x24 1x65x24 1x65x24 m33x65", .n = {3}},
+                    {.in = "3x2x10 3x33x10 3x33x10 m3x1x33", .n = {2}},
+                    {.in = "2x63x24 2x64x24 2x64x24 m2x63x64", .n = {2}},
+                    {.in = "2x1x64 2x50x64 2x50x64 m2x1x50", .n = {1}},
+                    {.in = "1x1x8 1x1x8 1x1x8 m1x1", .n = {1}},
+                    {.in = "2x3x8 2x0x8 2x0x8 -", .n = {2}},
+                    {.in = "2x0x8 2x3x8 2x3x8 -", .n = {2}},
+                    {.in = "0x3x24 - - -", .n = {2}}};
+
+#define ROW(name, list, ...)                                                                       \
+    {#name, forward_##name, list##_cases, (int)(sizeof list##_cases / sizeof *list##_cases), __VA_ARGS__}
+const reference references[] = {
+    ROW(scale, scale, HOI_AFFINE, false, 0),
+    ROW(exp, value, HOI_EXP, false, 0),
+    ROW(log, positive, HOI_LOG, false, 0),
+    ROW(sqrt, positive, HOI_SQRT, false, 0),
+    ROW(square, value, HOI_SQUARE, false, 0),
+    ROW(abs, value, HOI_ABS, true, 0),
+    ROW(quick_gelu, value, HOI_QUICK_GELU_OF, false, 0),
+    ROW(gelu, value, HOI_GELU_OF, false, 0),
+    ROW(leaky_relu, leaky, HOI_LEAKY, true, 0),
+    ROW(sigmoid, value, HOI_SIGMOID, false, 0),
+    ROW(tanh, value, HOI_TANH, false, 0),
+    ROW(softplus, value, HOI_SOFTPLUS, false, 0),
+    ROW(reciprocal, reciprocal, HOI_RECIPROCAL, false, 0),
+    ROW(clamp, clamp, HOI_CLAMP, true, 0),
+    ROW(sin, value, HOI_SIN, false, 0),
+    ROW(cos, value, HOI_COS, false, 0),
+    ROW(power, power, HOI_POWER, false, 0),
+    ROW(elu, value, HOI_ELU, true, 0),
+    ROW(add, pair, HOI_ADD, false, 0),
+    ROW(subtract, pair, HOI_SUBTRACT, false, 0),
+    ROW(multiply, pair, HOI_MULTIPLY, false, 0),
+    ROW(divide, quotient, HOI_DIVIDE, false, 0),
+    ROW(maximum, extreme, HOI_GREATER_OF, true, 0),
+    ROW(minimum, extreme, HOI_LESS_OF, true, 0),
+    ROW(compare, compare, 0, false, 3),
+    ROW(where, where, 0, false, 1),
+    ROW(reshape, reshape, 0, false, 0),
+    ROW(permute, permute, 0, false, 0),
+    ROW(expand, expand, 0, false, 0),
+    ROW(slice, slice, 0, false, 0),
+    ROW(pad, pad, 0, false, 0),
+    ROW(concat, concat, 0, false, 0),
+    ROW(rows, rows, 0, false, 0),
+    ROW(scatter, scatter, 0, false, 0),
+    ROW(take, take, 0, false, 0),
+    ROW(unfold, unfold, 0, false, 0),
+    ROW(sum, sum, 0, false, 0),
+    ROW(sum, empty_sum, 0, false, 0),
+    ROW(mean, sum, 0, false, 0),
+    ROW(max, max, 0, true, 0),
+    ROW(softmax, row, 0, false, 0),
+    ROW(log_softmax, row, 1, false, 0),
+    ROW(layer_norm, layer_norm, 0, false, 0),
+    ROW(normalize, normalize, 0, false, 0),
+    ROW(cumsum, cumsum, 0, false, 0),
+    ROW(inverse, inverse, 0, false, 0),
+    ROW(matmul, matmul, 0, false, 0),
+    ROW(linear, linear, 0, true, 0),
+    ROW(attention, attention, 0, false, 8),
+};
+const int reference_count = (int)(sizeof references / sizeof *references);
