@@ -205,7 +205,7 @@ bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed) {
         hoi_tensor_free(first);
         return hoi_fail("backward: this result was walked before; its record is used up. Compute it again");
     }
-    ok = add_to(&loss->node->grad, first) && push(&list, loss->node);
+    ok = add_to(&loss->node->grad, first) && (loss->node->seen || push(&list, loss->node));
     for (size_t next = 0; ok && next < list.count; ++next) {
         hoi_node *node = list.at[next];
         for (int i = 0; ok && i < node->a.count; ++i) {
@@ -243,32 +243,78 @@ bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed) {
 
 /* ---- checkpoint ---- */
 
+/* in: the block's inputs (n[0] of them), then what it captured, which the walk inside adds to by itself. A gradient that an input
+   already has goes inside with it, so that sums have the order they would have without the checkpoint. */
 static bool checkpoint_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *in[HOI_INPUTS] = {NULL}, *y = NULL;
+    int count = (int)node->a.n[0];
     bool ok = true;
-    for (int i = 0; ok && i < node->a.count; ++i) {
-        in[i] = hoi_tensor_detach(node->a.in[i]);
+    for (int i = 0; ok && i < count; ++i) {
+        hoi_tensor *outer = node->a.in[i], **grad = outer->node ? &outer->node->grad : &outer->grad;
+        for (int k = 0; k < i && !in[i]; ++k)
+            if (node->a.in[k] == outer)
+                in[i] = hoi_tensor_ref(in[k]);
+        if (in[i])
+            continue;
+        in[i] = hoi_tensor_detach(outer);
         ok = in[i] != NULL;
-        if (ok)
-            in[i]->trainable = hoi_node_wants(node, i);
+        if (ok && hoi_node_wants(node, i)) {
+            in[i]->trainable = true;
+            in[i]->grad = *grad;
+            *grad = NULL;
+        }
     }
-    ok = ok && (y = node->a.block->run(node->a.block->context, in, node->a.count)) && hoi_backward(y, dy);
-    for (int i = 0; ok && i < node->a.count; ++i)
-        if (hoi_node_wants(node, i) && in[i]->grad) {
-            ok = hoi_node_give(node, i, in[i]->grad);
+    ok = ok && (y = node->a.block->run(node->a.block->context, in, count)) && hoi_backward(y, dy);
+    for (int i = 0; i < count; ++i)
+        if (in[i] && in[i]->grad) {
+            ok = hoi_node_give(node, i, in[i]->grad) && ok;
             in[i]->grad = NULL;
         }
     hoi_tensor_free(y);
-    for (int i = 0; i < node->a.count; ++i)
+    for (int i = 0; i < count; ++i)
         hoi_tensor_free(in[i]);
     return ok;
 }
 
 static const hoi_operation checkpoint = {"checkpoint", NULL, checkpoint_pullback};
 
+/* Adds to the inputs what was recorded before `start` and reached the block in another way: the walk outside has to pass it, after
+   every block that uses it. */
+static bool add_captured(hoi_tensor *inside, uint64_t start, hoi_arguments *a) {
+    hoi_tensor *root[1] = {inside};
+    node_list list = {NULL, 0, 0};
+    bool ok = true;
+    for (size_t next = 0; ok && next <= list.count; ++next) { /* the result first, then what it was computed from */
+        hoi_tensor **in = next ? list.at[next - 1]->a.in : root;
+        int count = next ? list.at[next - 1]->a.count : 1;
+        for (int i = 0; ok && i < count; ++i) {
+            hoi_node *under = in[i] ? in[i]->node : NULL;
+            if (under && under->serial > start) {
+                ok = under->seen || push(&list, under);
+            } else if (under) {
+                bool known = false;
+                for (int k = 0; k < a->count; ++k)
+                    known = known || a->in[k]->node == under;
+                if (!known && a->count == HOI_INPUTS)
+                    ok = hoi_fail("checkpoint: more than %d inputs and computed tensors used inside; join some with concat",
+                                  HOI_INPUTS);
+                else if (!known)
+                    a->in[a->count++] = in[i];
+            }
+        }
+    }
+    for (size_t i = 0; i < list.count; ++i) {
+        list.at[i]->seen = false;
+        --list.at[i]->references; /* `inside` still holds it */
+    }
+    free(list.at);
+    return ok;
+}
+
 hoi_tensor *hoi_checkpoint(hoi_block *block, hoi_tensor *const *inputs, int count) {
-    hoi_arguments a = {.count = count, .block = block};
+    hoi_arguments a = {.count = count, .n = {count}, .block = block};
     hoi_tensor *saved[HOI_SAVED] = {NULL}, *inside = NULL, *y = NULL;
+    uint64_t start = next_serial();
     bool recorded = false;
     if (count > HOI_INPUTS) {
         hoi_fail("checkpoint: %d inputs; at most %d", count, HOI_INPUTS);
@@ -279,11 +325,12 @@ hoi_tensor *hoi_checkpoint(hoi_block *block, hoi_tensor *const *inputs, int coun
     }
     if (inside) { /* what was recorded inside goes with `inside`; parameters it reached make y recorded */
         recorded = hoi_tensor_recorded(inside);
-        y = hoi_tensor_detach(inside);
+        if (add_captured(inside, start, &a))
+            y = hoi_tensor_detach(inside);
+        if (y && recorded)
+            y = record(&checkpoint, &a, saved, y);
         hoi_tensor_free(inside);
     }
-    if (y && recorded)
-        y = record(&checkpoint, &a, saved, y);
     if (!y || !recorded) {
         block->drop(block->context);
         free(block);

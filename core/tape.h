@@ -68,7 +68,8 @@ void hoi_node_free(hoi_node *node);
    seed: d of what follows by loss, same shape; NULL: 1, loss must be a single value. It consumes the record. */
 bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed);
 
-/* Runs a block without keeping its inside: backward runs it again. The block is taken over (also on failure). */
+/* Runs a block without keeping its inside: backward runs it again. The block is taken over (also on failure). It may use trainable
+   and computed tensors that are not among its inputs; inputs and such computed tensors: HOI_INPUTS together. */
 hoi_tensor *hoi_checkpoint(hoi_block *block, hoi_tensor *const *inputs, int count);
 
 #endif

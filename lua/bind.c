@@ -103,9 +103,9 @@ const char *bind_nearest(const char *word, const char *const names[]) {
             nearest = names[i];
         }
     }
-    if (!nearest) /* a beginning of a name, or a name with something added */
+    if (!nearest) /* a part of a name, or a name with something added */
         for (size_t i = 0; names[i] && !nearest; i++)
-            if (*word && (strncmp(word, names[i], strlen(word)) == 0 || strstr(word, names[i])))
+            if (*word && (strstr(names[i], word) || strstr(word, names[i])))
                 nearest = names[i];
     return nearest;
 }

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const IMAGE = "hoi.Image";
@@ -107,17 +108,18 @@ static void take_box(lua_State *L, const char *what, float box[4]) {
     lua_pop(L, 1);
 }
 
-/* Gets the color on top of the stack ("#rrggbb" or a place in the palette, 1-based) and pops it;
-   the fallback for nil. */
+/* Gets the color on top of the stack ("#rrggbb", or 1..8: a place in the palette) and pops it; the
+   fallback for nil. */
 static unsigned take_color(lua_State *L, const char *what, unsigned fallback) {
     unsigned color = fallback;
-    int type = lua_type(L, -1), end = 0;
-    if (type == LUA_TNUMBER && lua_isinteger(L, -1))
-        color = hoi_canvas_color((int)((lua_tointeger(L, -1) - 1) % 8));
-    else if (type == LUA_TSTRING && lua_rawlen(L, -1) == 7 &&
-             sscanf(lua_tostring(L, -1), "#%6x%n", &color, &end) == 1 && end == 7) {
-    } else if (type != LUA_TNIL)
-        luaL_error(L, "%s: '#rrggbb' or a place in the palette expected", what);
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    lua_Integer place = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    if (*text == '#' && strlen(text) == 7 && strspn(text + 1, "0123456789abcdefABCDEF") == 6)
+        color = (unsigned)strtoul(text + 1, NULL, 16);
+    else if (place >= 1 && place <= 8)
+        color = hoi_canvas_color((int)place - 1);
+    else if (!lua_isnil(L, -1))
+        luaL_error(L, "%s: color: '#rrggbb' or 1 to 8 expected", what);
     lua_pop(L, 1);
     return color;
 }

@@ -4,11 +4,12 @@ local embedded <const> = require "hoi.embedded"
 local json <const> = require "hoi.json"
 local options <const> = require "hoi.options"
 local safetensors <const> = require "hoi.safetensors"
+local system <const> = require "hoi.system"
 local tokenizers <const> = require "hoi.tokenizer"
 local tensors <const> = require "hoi.tensor"
 local pixels <const> = require "hoi.pixels"
 
-local EMBEDDED <const> = "lua/models/clip"
+local EMBEDDED <const> = "lua/models/clip" -- CLIP of the drawn world, inside the program
 
 local Clip <const> = { __name = "hoi.Clip" }
 Clip.__index = Clip
@@ -23,28 +24,27 @@ local function read(path)
   return text
 end
 
--- Gets a small file of a model folder, or of the program for no folder. nil when it is not there.
-local function part(folder, name)
+-- Gets a small file of a model folder, or of the program's own folder `inside`. nil when it is not there.
+local function part(folder, inside, name)
   if folder then
     return read(folder .. "/" .. name)
   end
-  return embedded.read(EMBEDDED .. "/" .. name)
+  return embedded.read(inside .. "/" .. name)
 end
 
-local function weights(folder)
+local function weights(folder, inside)
   if not folder then
-    return safetensors.embedded(EMBEDDED .. "/model.safetensors")
+    return safetensors.embedded(inside .. "/model.safetensors")
   end
   local path <const> = folder .. "/model.safetensors"
-  if not read(path) then
+  if not system.kind(path) then
     error(("clip: %s: no model.safetensors in the folder; a Hugging Face CLIP folder has config.json, model.safetensors, "
       .. "vocab.json and merges.txt"):format(folder), 3)
   end
   return safetensors.open(path)
 end
 
-local function preprocessing(self, folder)
-  local text <const> = part(folder, "preprocessor_config.json")
+local function preprocessing(self, text)
   local p <const> = {
     size = self.visual.size, warp = false,
     mean = { 0.48145466, 0.4578275, 0.40821073 }, std = { 0.26862954, 0.26130258, 0.27577711 },
@@ -57,37 +57,38 @@ local function preprocessing(self, folder)
   return p
 end
 
-local function assemble(self, folder)
+local function assemble(self, folder, preprocessor)
   self.visual, self.text = core.tower(self.core, "visual"), core.tower(self.core, "text")
   self.width = self.visual.out
   self.folder = folder
-  self.preprocess = preprocessing(self, folder)
+  self.preprocess = preprocessing(self, preprocessor)
   return setmetatable(self, Clip)
 end
 
 -- new{config = text or table, tokenizer =}: towers of zeros (gains 1), to be trained.
 local function new(given)
-  local o <const> = options(given, { config = false, tokenizer = false })
+  local o <const> = options(given, { config = false, tokenizer = false, preprocess = false })
   local config <const> = type(o.config) == "table" and json.encode(o.config) or o.config
   local self <const> = { core = core.new(config, "config"), config = config, tokenizer = o.tokenizer }
-  return assemble(self, false)
+  return assemble(self, false, o.preprocess and json.encode(o.preprocess))
 end
 
 local function open(folder, given)
-  local o <const> = options(given, { dtype = "stored", prefix = "owlvit." })
-  local config <const> = part(folder, "config.json")
+  local o <const> = options(given, { dtype = "stored", embedded = EMBEDDED })
+  local inside <const> = o.embedded
+  local config <const> = part(folder, inside, "config.json")
   if not config then
     error(folder and ("clip: %s: no config.json in the folder; is this a Hugging Face model folder?"):format(folder)
       or "clip: this program was built without its default model", 3)
   end
-  local self <const> = { core = core.new(config, (folder or EMBEDDED) .. "/config.json"), config = config }
-  local file <close> = weights(folder)
-  core.fill(self.core, file, { prefix = o.prefix, widen = o.dtype == "float32" })
-  local vocabulary <const>, merges <const> = part(folder, "vocab.json"), part(folder, "merges.txt")
+  local self <const> = { core = core.new(config, (folder or inside) .. "/config.json"), config = config }
+  local file <close> = weights(folder, inside)
+  core.fill(self.core, file, { prefix = "owlvit.", widen = o.dtype == "float32" })
+  local vocabulary <const>, merges <const> = part(folder, inside, "vocab.json"), part(folder, inside, "merges.txt")
   if vocabulary and merges then
     self.tokenizer = folder and tokenizers.open(folder) or tokenizers.memory(vocabulary, merges)
   end
-  return assemble(self, folder)
+  return assemble(self, folder, part(folder, inside, "preprocessor_config.json"))
 end
 
 function Clip:__tostring()
@@ -119,10 +120,10 @@ function Clip:encode_image(images)
   return self:encode_pixels(tensors.is_tensor(images) and images or self:pixels(images))
 end
 
--- (count, width) of pixels, in chunks where nothing is trained.
+-- (count, width) of pixels, in chunks, so that memory does not grow with their number. Training takes `core` in one go.
 function Clip:encode_pixels(x)
   local n <const>, most <const> = x:size(1), 32
-  if n <= most then
+  if n <= most or self.training then
     return core.encode_pixels(self.core, x)
   end
   local parts <const> = {}
@@ -158,6 +159,7 @@ function Clip:train(pattern)
   for _, p in ipairs(list) do
     p[2]:train()
   end
+  self.training = true
   return list
 end
 
@@ -199,7 +201,7 @@ end
 -- Writes a Hugging Face folder. dtype: "F32", "F16" or "BF16"; extra: further tensors of the model file.
 function Clip:save(folder, given)
   local o <const> = options(given, { dtype = "F32", extra = {}, prefix = false, config = false })
-  require "hoi.system".make_folder(folder)
+  system.make_folder(folder)
   local all <const> = self:tensors(o.prefix or nil)
   for name, x in pairs(o.extra) do
     all[name] = x

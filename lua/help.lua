@@ -209,6 +209,21 @@ end
 
 ---------------------------------------------------------------------------- printing
 
+local WIDTH <const> = 96
+
+-- Adds a text behind what stands on the last line, in lines of bounded width, the further ones
+-- indented by `indent`.
+local function add_wrapped(lines, text, indent)
+  for word in text:gmatch "%S+" do
+    local line = lines[#lines]
+    if #line + #word >= WIDTH and #line > indent then
+      lines[#lines + 1] = (" "):rep(indent) .. word
+    else
+      lines[#lines] = line .. (line:find "%s$" and "" or " ") .. word
+    end
+  end
+end
+
 local function add_rows(lines, title, rows)
   if #rows == 0 then
     return
@@ -219,7 +234,9 @@ local function add_rows(lines, title, rows)
     width = math.max(width, math.min(#row[1], 28))
   end
   for _, row in ipairs(rows) do
-    lines[#lines + 1] = ("    %-" .. width .. "s  %s"):format(row[1], row[2]):gsub("%s+$", "")
+    lines[#lines + 1] = ("    %-" .. width .. "s  "):format(row[1])
+    add_wrapped(lines, row[2], width + 6)
+    lines[#lines] = lines[#lines]:gsub("%s+$", "")
   end
 end
 
@@ -279,9 +296,9 @@ function help.text(query)
         rows[#rows + 1] = { entry.name, summary(entry) }
       end
     end
-    local lines = { "?name explains a name (?hoi.image, ?Tensor:matmul). What hoi has:" }
-    add_rows(lines, "", rows)
-    table.remove(lines, 2)
+    table.sort(rows, function(a, b) return a[1] < b[1] end)
+    local lines = {}
+    add_rows(lines, "?name explains a name (?hoi.image, ?Tensor:matmul). What hoi has:", rows)
     return table.concat(lines, "\n"), true
   end
   local found = help.find(query)

@@ -1,26 +1,27 @@
 -- hoi: what require "hoi" returns. Each name is loaded from its module at its first use, so
 -- starting costs nothing.
 local rooms <const> = {
-  { "hoi.image", "image" },
-  { "hoi.mini", "mini" },
-  { "hoi.tokenizer", "tokenizer" },
-  { "hoi.pairing", "pairs" },
-  { "hoi.meter", "meter", "detection_meter" },
-  { "hoi.detector", "detector" },
-  { "hoi.data", "data" },
-  { "hoi.targets", "targets" },
-  { "hoi.json", "json" },
-  { "hoi.progress", "progress" },
-  { "hoi.interrupt", "interrupt" },
-  { "hoi.nn", "nn" },
   { "hoi.clip", "clip" },
-  { "hoi.method", "method" },
-  { "hoi.evaluate", "evaluate" },
-  { "hoi.losses", "losses" },
-  { "hoi.optim", "adamw", "sgd", "schedule" },
-  { "hoi.tensor", "tensor", "zeros", "ones", "full", "randn", "uniform", "concat", "seed", "roi", "checkpoint", "gradcheck" },
-  { "hoi.safetensors", "safetensors" },
+  { "hoi.data", "data" },
+  { "hoi.detector", "detector" },
   { "hoi.device", "device", "devices", "memory", "profile" },
+  { "hoi.evaluate", "evaluate" },
+  { "hoi.image", "image" },
+  { "hoi.interrupt", "interrupt" },
+  { "hoi.json", "json" },
+  { "hoi.losses", "losses" },
+  { "hoi.meter", "meter", "detection_meter" },
+  { "hoi.method", "method" },
+  { "hoi.mini", "mini" },
+  { "hoi.nn", "nn" },
+  { "hoi.optim", "adamw", "sgd", "schedule" },
+  { "hoi.pairing", "pairs" },
+  { "hoi.progress", "progress" },
+  { "hoi.safetensors", "safetensors" },
+  { "hoi.targets", "targets" },
+  { "hoi.tensor", "tensor", "full", "zeros", "ones", "randn", "uniform", "concat", "seed",
+    "checkpoint", "is_tensor", "roi", "gradcheck" },
+  { "hoi.tokenizer", "tokenizer" },
 }
 
 local module_of <const>, names <const> = {}, { "version" }
@@ -37,8 +38,7 @@ local hoi <const> = { version = require "hoi.system".version }
 -- Gets the value of a name: the module's field of that name, else the module itself.
 local function load_name(name)
   local module <const> = require(module_of[name])
-  local field = type(module) == "table" and module[name]
-  return field or module
+  return type(module) == "table" and rawget(module, name) or module
 end
 
 return setmetatable(hoi, {

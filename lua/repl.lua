@@ -177,6 +177,9 @@ function repl.run()
     elseif line then
       local text, kind = repl.step(state, line)
       failed = failed or kind == "error"
+      if state.interactive and text:find "interrupted!$" then
+        text = "\n" .. text -- the terminal wrote ^C
+      end
       print_result(text, kind)
     end
     return line ~= nil

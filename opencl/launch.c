@@ -220,7 +220,7 @@ bool launch_attention(hoi_device *device, const hoi_attention *a) {
     while (split < most && a->heads * a->pictures * split < 4 * device->info.units)
         ++split;
     int64_t rows = round_up(pieces(a->queries, split), block);
-    size_t local = (size_t)(2 * wide * key_wide + (block + 6) * (key_wide + 2 * wide) + w) * sizeof(float);
+    size_t local = (size_t)(2 * wide * key_wide + (block + 6) * (key_wide + wide) + 3 * 32) * sizeof(float);
     if (local > device->info.local_memory)
         return hoi_fail("device: attention over %d keys of width %d wants %zu bytes of local memory, %s has %zu", a->keys,
                         a->d, local, device->info.name, device->info.local_memory);
@@ -364,14 +364,14 @@ bool launch_layer_norm_sums(hoi_device *device, hoi_span x, hoi_span kept, hoi_s
 
 bool launch_normalize(hoi_device *device, hoi_span x, hoi_span y, hoi_span kept, int64_t rows, int64_t cols, float eps) {
     int64_t piece = row_piece(device, rows, cols);
-    job j = flat(device, "rows.cl", "normalize", rows, piece);
+    job j = flat(device, "rows.cl", "unit_length", rows, piece);
     return run(device, &j, "bbbiiif", x, y, kept, rows, cols, piece, (double)eps);
 }
 
 bool launch_normalize_back(hoi_device *device, hoi_span y, hoi_span kept, hoi_span dy, hoi_span dx, int64_t rows,
                            int64_t cols) {
     int64_t piece = row_piece(device, rows, cols);
-    job j = flat(device, "rows.cl", "normalize_back", rows, piece);
+    job j = flat(device, "rows.cl", "unit_length_back", rows, piece);
     return run(device, &j, "bbbbiii", y, kept, dy, dx, rows, cols, piece);
 }
 

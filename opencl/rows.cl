@@ -112,8 +112,8 @@ __kernel void layer_norm_sums(INPUT(x), INPUT(kept), INPUT(dy), OUTPUT(partial),
     put(bias, out + cols, cols - c);
 }
 
-/* y = x / max(|x|, eps); kept (rows): 1 / max(|x|, eps), negative where eps was taken. */
-__kernel void normalize(INPUT(x), OUTPUT(y), OUTPUT(kept), int rows, int cols, int piece, float eps) {
+/* y = x / max(|x|, eps); kept (rows): 1 / max(|x|, eps), negative where eps was taken. (CL has a normalize of its own.) */
+__kernel void unit_length(INPUT(x), OUTPUT(y), OUTPUT(kept), int rows, int cols, int piece, float eps) {
     EACH_ROW {
         VF square = (VF)(0.0f);
         for (int c = 0; c < cols; c += VW) {
@@ -128,7 +128,7 @@ __kernel void normalize(INPUT(x), OUTPUT(y), OUTPUT(kept), int rows, int cols, i
 }
 
 /* dx = (dy - y sum(dy y)) / |x|; dy / eps where eps was taken */
-__kernel void normalize_back(INPUT(y), INPUT(kept), INPUT(dy), OUTPUT(dx), int rows, int cols, int piece) {
+__kernel void unit_length_back(INPUT(y), INPUT(kept), INPUT(dy), OUTPUT(dx), int rows, int cols, int piece) {
     EACH_ROW {
         float part = kept[kept_at + r];
         VF dot = (VF)(0.0f);

@@ -98,21 +98,24 @@ static VF activate_slope(int kind, VF x) {
     return (VF)(1.0f);
 }
 
-static float sum_v(VF v) {
-    float t[VW], s = 0.0f;
-    STORE(v, t);
-    for (int i = 0; i < VW; ++i)
-        s += t[i];
-    return s;
-}
-
-static float max_v(VF v) {
-    float t[VW], s = -INFINITY;
-    STORE(v, t);
-    for (int i = 0; i < VW; ++i)
-        s = fmax(s, t[i]);
-    return s;
-}
+/* Folds a vector in halves: a tree of fixed shape. */
+#define DEFINE_FOLD(name, add)                       \
+    static float name##_4(float4 v) {                \
+        float2 h = add(v.lo, v.hi);                  \
+        return add(h.x, h.y);                        \
+    }                                                \
+    static float name##_8(float8 v) {                \
+        return name##_4(add(v.lo, v.hi));            \
+    }                                                \
+    static float name##_16(float16 v) {              \
+        return name##_8(add(v.lo, v.hi));            \
+    }                                                \
+    static float name(VF v) {                        \
+        return JOIN(name##_, VW)(v);                 \
+    }
+#define PLUS(a, b) ((a) + (b))
+DEFINE_FOLD(sum_v, PLUS)
+DEFINE_FOLD(max_v, fmax)
 
 /* n < VW floats from p, the rest filled. */
 static VF load_tail(__global const float *p, int n, float fill) {

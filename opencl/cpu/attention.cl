@@ -136,6 +136,7 @@ static void finish_scores(__local float *s, int keys, int wide, float scale, __g
         s[j] = -INFINITY;
 }
 
+#define ROW_SLOTS 32 /* at least the rows of a block, a multiple of VW */
 #define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
 
 /* Grid: (heads, pictures, query pieces). lse (pictures, heads, queries) keeps log sum exp of each row, -inf where every key is masked
@@ -148,7 +149,7 @@ __kernel void attention(__global const float *q, int q_at, int q_row, int q_step
     int h = get_global_id(0), p = get_global_id(1), first = get_global_id(2) * rows, last = min(queries, first + rows);
     int wide = ROUND_UP(d, VW), key_wide = ROUND_UP(keys, VW), block = 24;
     __local float *kt = local_memory, *vs = kt + wide * key_wide, *s = vs + key_wide * wide, *qs = s + (block + 6) * key_wide,
-                  *os = qs + (block + 6) * wide;
+                  *greatest = qs + (block + 6) * wide, *totals = greatest + ROW_SLOTS, *logs = totals + ROW_SLOTS;
     q += q_at + (long)p * q_step + h * d;
     k += k_at + (long)p * k_step + h * d;
     v += v_at + (long)p * v_step + h * d;
@@ -177,14 +178,20 @@ __kernel void attention(__global const float *q, int q_at, int q_row, int q_step
                 STORE(e, row + j);
                 sum += e;
             }
-            float total = sum_v(sum);
-            lse[i + r] = most == -INFINITY ? -INFINITY : most + log(total);
-            for (int j = 0; j < wide; ++j)
-                os[r * wide + j] = total > 0.0f ? 1.0f / total : 0.0f;
+            greatest[r] = most;
+            totals[r] = sum_v(sum);
         }
         product(s, key_wide, 1, n, vs, wide, wide, seen, qs, wide, 0);
-        for (int j = 0; j < n * wide; j += VW)
-            STORE(LOAD(qs + j) * LOAD(os + j), qs + j);
+        for (int r = 0; r < n; r += VW) { /* logarithms of many rows at once; a row without keys has total 0: log gives -inf */
+            VF total = LOAD(totals + r);
+            STORE(LOAD(greatest + r) + log(total), logs + r);
+            STORE(total > (VF)(0.0f) ? (VF)(1.0f) / total : (VF)(0.0f), totals + r);
+        }
+        for (int r = 0; r < n; ++r) {
+            lse[i + r] = greatest[r] == -INFINITY ? -INFINITY : logs[r];
+            for (int j = 0; j < wide; j += VW)
+                STORE(LOAD(qs + r * wide + j) * (VF)(totals[r]), qs + r * wide + j);
+        }
         copy_out(qs, wide, n, d, o + (long)i * o_row, o_row);
     }
 }

@@ -84,6 +84,30 @@ static void place(VF x, __global float *p, int left) {
         store_tail(x, p, left);
 }
 
+/* The tile's way into C: x is a vector of it, `left` the columns from there on. */
+#define EACH_VECTOR(work)                                    \
+    for (int r = 0; r < rows; ++r) {                         \
+        long to = (long)(row + r) * c_row + c0;              \
+        for (int v = 0, left = columns; v < columns; v += VW, left -= VW) { \
+            VF x = LOAD(t + r * PANEL + v);                  \
+            if (from > 0)                                    \
+                x += part(c + to + v, left);                 \
+            work place(x, c + to + v, left);                 \
+        }                                                    \
+    }
+#define KEEP_SUM
+#define FINISH(kind)                                         \
+    x *= (VF)(alpha);                                        \
+    if (flags & 1)                                           \
+        x += part(bias + v, left);                           \
+    if (flags & 4)                                           \
+        place(x, before + to + v, left);                     \
+    x = activate(kind, x);                                   \
+    if (flags & 2)                                           \
+        x += part(residual + to + v, left);                  \
+    if (flags & 8)                                           \
+        x += part(c + to + v, left);
+
 /* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (panels of n, row chunks, matrices).
    A long k goes in blocks whose panel piece stays in the nearest cache, sums kept in C meanwhile.
    flags: 1 bias, 2 residual, 4 keep the value before the activation in `before`, 8 accumulate; activation in bits 4-7. */
@@ -119,27 +143,13 @@ __kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int
 #endif
             default: JOIN(tile_, MR)(at, a_row, panel, b_row, length, t);
             }
-            for (int r = 0; r < rows; ++r) {
-                long to = (long)(row + r) * c_row + c0;
-                for (int v = 0; v < columns; v += VW) {
-                    VF x = LOAD(t + r * PANEL + v);
-                    int left = columns - v;
-                    if (from > 0)
-                        x += part(c + to + v, left);
-                    if (final) {
-                        x *= (VF)(alpha);
-                        if (flags & 1)
-                            x += part(bias + v, left);
-                        if (flags & 4)
-                            place(x, before + to + v, left);
-                        x = activate(act, x);
-                        if (flags & 2)
-                            x += part(residual + to + v, left);
-                        if (flags & 8)
-                            x += part(c + to + v, left);
-                    }
-                    place(x, c + to + v, left);
-                }
+            /* one loop for each activation: a choice inside would compute all of them everywhere */
+            switch (final ? act : -1) {
+            case -1: EACH_VECTOR(KEEP_SUM) break;
+            case 0: EACH_VECTOR(FINISH(0)) break;
+            case 1: EACH_VECTOR(FINISH(1)) break;
+            case 2: EACH_VECTOR(FINISH(2)) break;
+            default: EACH_VECTOR(FINISH(3))
             }
         }
     }

@@ -249,7 +249,7 @@ hoi = {}
 --- Gets a thing from a file.
 --- Second line.
 ---@param path string where it lies
----@param options? { size?: integer, kind?: "a"|"b", box?: { [1]: number }, on?: fun(x: integer) } # how
+---@param options? { size?: integer, kind?: "a"|"b", box?: number[], on?: fun(x: integer) } # how
 ---@return hoi.Thing # a new one
 ---@return string | nil # a warning
 function hoi.thing(path, options) end

@@ -1,0 +1,47 @@
+-- checkpoint: a training's whole state in one file, written whole or not at all: weights, optimiser, generator, and whatever
+-- numbers the script needs to go on as if it had never stopped.
+local json <const> = require "hoi.json"
+local safetensors <const> = require "hoi.safetensors"
+local system <const> = require "hoi.system"
+local tensors <const> = require "hoi.tensor"
+
+local checkpoint <const> = {}
+
+-- parameters: list of {name, tensor}. state: a table of plain values (step, losses, ...).
+function checkpoint.save(path, parameters, optimizer, state)
+  local all <const> = {}
+  for _, p in ipairs(parameters) do
+    all["weight." .. p[1]] = p[2]
+  end
+  local moments <const>, numbers <const> = optimizer:state()
+  for name, x in pairs(moments) do
+    all[name] = x
+  end
+  local seed <const>, count <const> = tensors.seed()
+  safetensors.save(path, all, { metadata = {
+    format = "hoi-checkpoint", version = "1", state = json.encode(state), optimizer = json.encode(numbers),
+    generator = json.encode { seed = seed, count = count },
+  } })
+end
+
+-- Puts everything back and gets the state; nil when there is no such file.
+function checkpoint.load(path, parameters, optimizer)
+  if not system.kind(path) then
+    return nil
+  end
+  local file <close> = safetensors.open(path)
+  if file:metadata "format" ~= "hoi-checkpoint" then
+    error(("checkpoint: %s is no checkpoint of hoi's; choose another place or delete it"):format(path), 2)
+  end
+  for _, p in ipairs(parameters) do
+    p[2]:write(file:tensor("weight." .. p[1]))
+  end
+  optimizer:restore(function(name)
+    return file:tensor(name)
+  end, json.decode(file:metadata "optimizer"))
+  local generator <const> = json.decode(file:metadata "generator")
+  tensors.seed(generator.seed, generator.count)
+  return json.decode(file:metadata "state")
+end
+
+return checkpoint
