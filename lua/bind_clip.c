@@ -104,7 +104,8 @@ static int replace(lua_State *L) {
 }
 
 /* Reads a list of texts into ids (count, context) and end places; memory stays on the stack. */
-static int32_t *read_texts(lua_State *L, int index, const hoi_tokenizer *tokenizer, int context, int *count, int32_t **eot) {
+static int32_t *read_texts(lua_State *L, int index, const hoi_tokenizer *tokenizer, int context, bool truncate, int *count,
+                           int32_t **eot) {
     luaL_checktype(L, index, LUA_TTABLE);
     *count = (int)luaL_len(L, index);
     if (*count < 1)
@@ -118,30 +119,32 @@ static int32_t *read_texts(lua_State *L, int index, const hoi_tokenizer *tokeniz
         texts[i] = lua_tostring(L, -1); /* stays alive in the list */
         lua_pop(L, 1);
     }
-    if (!hoi_tokenizer_batch(tokenizer, texts, (size_t)*count, context, false, ids, *eot))
+    if (!hoi_tokenizer_batch(tokenizer, texts, (size_t)*count, context, truncate, ids, *eot))
         bind_raise(L);
     return ids;
 }
 
-/* encode_text(clip, tokenizer, texts) -> (count, width) */
+/* encode_text(clip, tokenizer, texts, truncate) -> (count, width) */
 static int encode_text(lua_State *L) {
     int count;
     int32_t *eot;
-    lua_settop(L, 3);
+    lua_settop(L, 4);
+    bool truncate = lua_toboolean(L, 4);
     hoi_clip *clip = bind_check(L, 1, CLIP);
     hoi_tokenizer *tokenizer = bind_check(L, 2, "hoi.Tokenizer");
-    int32_t *ids = read_texts(L, 3, tokenizer, clip->text.places, &count, &eot);
+    int32_t *ids = read_texts(L, 3, tokenizer, clip->text.places, truncate, &count, &eot);
     return bind_tensor_push(L, hoi_clip_encode_ids(clip, ids, eot, count, clip->text.places));
 }
 
-/* tokenize(tower, tokenizer, texts) -> ids: list of lists (opaque numbers), eot: list of places; all cut after the longest end. */
+/* tokenize(tower, tokenizer, texts, truncate) -> ids: list of lists (opaque numbers), eot: list of places; all cut after the longest end. */
 static int tokenize(lua_State *L) {
     int count, n = 1;
     int32_t *eot;
-    lua_settop(L, 3);
+    lua_settop(L, 4);
+    bool truncate = lua_toboolean(L, 4);
     tower_ref *t = bind_check(L, 1, TOWER);
     hoi_tokenizer *tokenizer = bind_check(L, 2, "hoi.Tokenizer");
-    int32_t *ids = read_texts(L, 3, tokenizer, t->tower->places, &count, &eot);
+    int32_t *ids = read_texts(L, 3, tokenizer, t->tower->places, truncate, &count, &eot);
     for (int i = 0; i < count; ++i)
         n = eot[i] + 1 > n ? eot[i] + 1 : n;
     lua_createtable(L, count, 0);

@@ -1,7 +1,10 @@
 /* bind_device: hoi.device: devices, memory, profile. */
 #include "lua/bind_device.h"
 
+#include "core/tensor.h" /* launch_probe */
+
 #include <stdlib.h>
+#include <time.h>
 
 static const char key = 0;
 
@@ -202,10 +205,43 @@ static int profiling(lua_State *L) {
     return 0;
 }
 
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* probe({units, milliseconds}): GFLOP/s that multiply-adds in registers reach on so many units (all) in about such a time (20). */
+static int probe(lua_State *L) {
+    static const char *const names[] = {"units", "milliseconds", NULL};
+    lua_settop(L, 1);
+    bind_options(L, 1, names);
+    hoi_device *opened = bind_device(L);
+    int all = hoi_device_describe(opened)->units;
+    lua_Integer units = bind_integer(L, 1, "units", all);
+    double wanted = bind_number(L, 1, "milliseconds", 20.0) * 1e-3, seconds = 0.0, flops;
+    if (units < 1 || units > all)
+        return luaL_error(L, "probe: option 'units': 1 to %d", all);
+    if (!(wanted > 0.0 && wanted <= 10.0))
+        return luaL_error(L, "probe: option 'milliseconds': more than 0, at most 10000");
+    /* the first launch may build the kernel; then longer and longer ones, until what surrounds a launch weighs nothing */
+    for (int64_t rounds = 1; seconds < wanted / 2; rounds = rounds == 1 ? 4096 : rounds * (seconds < wanted / 64 ? 32 : 2)) {
+        if (rounds > INT32_MAX)
+            return luaL_error(L, "probe: the device is too fast for so long a time");
+        double begun = now();
+        if (!launch_probe(opened, (int)units, rounds, &flops) || !hoi_device_finish(opened))
+            return bind_raise(L);
+        seconds = rounds == 1 ? 0.0 : now() - begun;
+    }
+    lua_pushnumber(L, flops / seconds * 1e-9);
+    return 1;
+}
+
 int luaopen_hoi_device(lua_State *L);
 int luaopen_hoi_device(lua_State *L) {
     static const luaL_Reg functions[] = {{"devices", devices}, {"device", device},       {"memory", memory}, {"trim", trim},
-                                         {"finish", finish},   {"rows", rows}, {"profiling", profiling}, {NULL, NULL}};
+                                         {"finish", finish},   {"rows", rows}, {"profiling", profiling}, {"probe", probe},
+                                         {NULL, NULL}};
     if (!slot_of(L)) {
         hoi_device **slot = lua_newuserdatauv(L, sizeof *slot, 0);
         *slot = NULL;

@@ -81,7 +81,7 @@ local function open(folder, given)
     error(folder and ("clip: %s: no config.json in the folder; is this a Hugging Face model folder?"):format(folder)
       or "clip: this program was built without its default model", 3)
   end
-  local self <const> = { core = core.new(config, (folder or inside) .. "/config.json"), config = config }
+  local self <const> = { core = core.new(config, (folder or inside) .. "/config.json"), config = config, embedded = not folder and inside }
   local file <close> = weights(folder, inside)
   core.fill(self.core, file, { prefix = "owlvit.", widen = o.dtype == "float32" })
   local vocabulary <const>, merges <const> = part(folder, inside, "vocab.json"), part(folder, inside, "merges.txt")
@@ -102,13 +102,15 @@ local function need_tokenizer(self)
     or error(("clip: %s has no vocab.json and merges.txt; put the model's beside its weights"):format(self.folder), 3)
 end
 
-function Clip:encode_text(texts)
-  return core.encode_text(self.core, need_tokenizer(self), type(texts) == "string" and { texts } or texts)
+-- (count, width) of texts. A text too long for the tower is an error, or cut with truncate = true.
+function Clip:encode_text(texts, given)
+  local o <const> = options(given, { truncate = false })
+  return core.encode_text(self.core, need_tokenizer(self), type(texts) == "string" and { texts } or texts, o.truncate)
 end
 
 -- Ids and end places of texts for the open text tower.
-function Clip:tokenize(texts)
-  return self.text:tokenize(need_tokenizer(self), texts)
+function Clip:tokenize(texts, given)
+  return self.text:tokenize(need_tokenizer(self), texts, options(given, { truncate = false }).truncate)
 end
 
 -- Pixels (count, 3, size, size) of a list of images (or one), preprocessed as this model wants them.
@@ -215,6 +217,16 @@ function Clip:save(folder, given)
   if self.tokenizer then
     self.tokenizer:save(folder)
   end
+end
+
+-- A text that tells this model from others: its place and size.
+function Clip:identity()
+  if not self.folder then
+    return ("%s %s %s"):format(require "hoi.system".version, self.embedded or "new", self.config)
+  end
+  local file <close> = assert(io.open(self.folder .. "/model.safetensors", "rb"))
+  local head <const> = file:read(1 << 16) or ""
+  return ("%s %d %s %s"):format(self.folder, file:seek "end", require "hoi.cache".key { head }, self.config)
 end
 
 function Clip:release()

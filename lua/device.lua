@@ -32,7 +32,7 @@ function device.profile(f)
   return device.rows()
 end
 
-device.finish = core.finish
+device.finish, device.probe = core.finish, core.probe
 
 if os.getenv "HOI_PROFILE" then -- at the end: a table that the closing state collects
   device.at_exit = setmetatable({}, {

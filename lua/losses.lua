@@ -56,6 +56,19 @@ function losses.focal(logits, target, given)
   return reduced(loss, o.reduction)
 end
 
+-- Focal loss of prior * sigmoid(logits) (UPT, ADA-CM): over entries with a prior, per positive; 0 where there is none. The
+-- denominator is 1 + exp(-x) - prior, times sigmoid(x), written so that nothing cancels or overflows.
+function losses.focal_prior(logits, prior, target, given)
+  local o <const> = options(given, { alpha = 0.5, gamma = 0.2 })
+  local z <const> = (prior * logits:sigmoid() / (1 - prior + prior * (-logits):sigmoid() + 1e-12) + 1e-8):log()
+  local weight <const> = (1 - o.alpha - target):abs() * ((target - z:sigmoid()):abs() + 1e-6) ^ o.gamma
+  local valid <const> = prior:gt(0)
+  local positives <const> = (target * valid):sum()
+  local some <const> = positives:gt(0)
+  return (weight * losses.binary_cross_entropy(z, target, { reduction = "none" }) * valid):sum()
+    * (some / (positives + 1 - some))
+end
+
 -- Symmetric contrastive loss of n pictures and n texts (Radford et al. 2021). scale: factor of the cosines, a tensor or number.
 function losses.contrastive(images, texts, scale)
   local logits <const> = images:normalize():matmul(texts:normalize():transpose()) * scale
@@ -67,6 +80,18 @@ function losses.kl(a, b, given)
   local o <const> = options(given, { temperature = 1 })
   local p <const>, q <const> = (a * (1 / o.temperature)):log_softmax(), (b * (1 / o.temperature)):log_softmax()
   return (p:exp() * (p - q)):sum(-1):mean()
+end
+
+-- How far the cosines of all rows of a with all rows are from those of b, which is fixed: mean over the (n, n) entries of the
+-- terms of KL(softmax(b's / temperature) | softmax(a's / temperature)) (EZ-HOI, HOLa).
+function losses.relation(a, b, given)
+  local o <const> = options(given, { temperature = 0.1 })
+  local function relations(x)
+    local rows <const> = x:normalize()
+    return (rows:matmul(rows:transpose()) * (1 / o.temperature)):log_softmax()
+  end
+  local p <const>, q <const> = relations(a), relations(b:detach())
+  return (q:exp() * (q - p)):mean()
 end
 
 -- Mean of 1 - cosine of rows.

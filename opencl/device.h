@@ -14,7 +14,7 @@ typedef struct hoi_buffer hoi_buffer;
 
 /* One device of one platform as `hoi --devices` lists it. Sizes in bytes. */
 typedef struct hoi_device_info {
-    char name[128], platform[128], version[64], driver[64];
+    char name[128], platform[128], version[128], driver[64];
     bool gpu, cpu;
     int units;
     size_t memory, local_memory;

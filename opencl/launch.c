@@ -210,7 +210,7 @@ bool launch_attention(hoi_device *device, const hoi_attention *a) {
     double flops = 4.0 * a->pictures * a->heads * a->queries * a->keys * a->d * (a->causal ? 0.5 : 1.0);
     if (device->set.gpu)
         return run(device,
-                   &(job){"gpu/attention.cl", NULL, "attention",
+                   &(job){"gpu/attention.cl", NULL, "attention_forward",
                           {round_up(a->queries, 64) / 4, a->heads * 16, a->pictures}, {16, 16, 1}, .flops = flops},
                    "biibiibiibiibiibiiiifi", a->q.span, a->q.row, a->q.step, a->k.span, a->k.row, a->k.step, a->v.span,
                    a->v.row, a->v.step, mask.span, mask.row, mask.step, a->o.span, a->o.row, a->o.step, a->lse,
@@ -510,4 +510,22 @@ bool launch_random(hoi_device *device, hoi_noise kind, uint64_t key, float a, fl
     int64_t piece = piece_of(device, n);
     job j = flat(device, "update.cl", "random", n, piece);
     return run(device, &j, "biiuiff", y, n, piece, key, (int64_t)kind, (double)a, (double)b);
+}
+
+/* ---- measuring ---- */
+
+bool launch_probe(hoi_device *device, int units, int64_t rounds, double *flops) {
+    enum { GPU_GROUP = 256, GPU_GROUPS = 8 };
+    bool gpu = device->set.gpu, few = device->set.registers == 16;
+    int64_t items = units * (gpu ? (int64_t)GPU_GROUP * GPU_GROUPS : 1), width = device->set.width;
+    hoi_buffer *out = hoi_buffer_new(device, (size_t)(items * width) * sizeof(float));
+    job j = {"probe.cl", few ? "-DCHAINS=12" : "-DCHAINS=16", "probe", {items, 1, 1}, .single = !gpu};
+    if (gpu) {
+        j.local[0] = GPU_GROUP;
+        j.local[1] = j.local[2] = 1;
+    }
+    j.flops = *flops = 2.0 * (few ? 12 : 16) * (double)(width * items * rounds);
+    bool ok = out && run(device, &j, "biff", (hoi_span){out, 0}, rounds, 0.9999, 0.0001);
+    hoi_buffer_free(out);
+    return ok;
 }

@@ -171,4 +171,9 @@ bool launch_sgd(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span
 typedef enum hoi_noise { HOI_UNIFORM, HOI_NORMAL, HOI_DROP } hoi_noise;
 bool launch_random(hoi_device *device, hoi_noise kind, uint64_t key, float a, float b, hoi_span y, int64_t n);
 
+/* ---- measuring ---- */
+
+/* Runs multiply-adds in registers alone on `units` of the device's units; *flops gets how many operations these are. */
+bool launch_probe(hoi_device *device, int units, int64_t rounds, double *flops);
+
 #endif

@@ -456,7 +456,7 @@ static void test_a_checkpoint_lets_its_block_go_once_whatever_happens(void **sta
     hoi_tensor_free(x);
 }
 
-/* A prompt computed outside (a scale of a leaf) is used inside a checkpoint without being its input. */
+/* A prompt computed outside (a scale of a leaf) is used inside checkpoints without being their input. */
 typedef struct captured {
     hoi_tensor *prompt;
 } captured;
@@ -478,9 +478,11 @@ static void test_a_recorded_tensor_may_be_captured_by_blocks(void **state) {
             *block = (hoi_block){run_captured, drop_nothing, &c};
             y = then(y, hoi_checkpoint(block, &y, 1));
         }
+        if (uses == 2) /* and outside */
+            y = then(y, hoi_multiply(y, c.prompt));
         hoi_tensor *loss = sure(hoi_sum(y, -1, false));
         check(hoi_backward(loss, NULL)); /* d (10 p)^n x = 10 n (10 p)^(n - 1) x */
-        float n = (float)uses;
+        float n = uses == 2 ? 3 : (float)uses;
         assert_values(leaf->grad, 10 * n * powf(20, n - 1) * 5, 10 * n * powf(30, n - 1) * 7);
         hoi_tensor *all[] = {loss, y, c.prompt, leaf, x};
         for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
@@ -757,7 +759,6 @@ static double value_of(hoi_tensor *loss) {
 static void test_random_graphs_have_the_slopes_differences_show(void **state) {
     (void)state;
     static const int64_t shapes[LEAVES][2] = {{3, 3}, {1, 3}, {3, 1}, {3, 3}};
-    double worst = 0;
     for (uint64_t key = 1; key <= 60; ++key) {
         hoi_tensor *leaves[LEAVES], *kept[LEAVES];
         for (int i = 0; i < LEAVES; ++i)
@@ -790,7 +791,6 @@ static void test_random_graphs_have_the_slopes_differences_show(void **state) {
             free(slope);
             free(values);
         }
-        worst = fmax(worst, sqrt(error) / (sqrt(norm) + 1e-3));
         if (sqrt(error) > 2e-3 * sqrt(norm) + 1e-4)
             fail_msg("graph %d: off by %g of %g", (int)key, sqrt(error), sqrt(norm));
         hoi_block *block = malloc(sizeof *block); /* the same inside a checkpoint: the same bits */
@@ -806,7 +806,6 @@ static void test_random_graphs_have_the_slopes_differences_show(void **state) {
             hoi_tensor_free(leaves[i]);
         }
     }
-    assert_true(worst > 0);
 }
 
 int main(int argc, char **argv) {

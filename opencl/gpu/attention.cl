@@ -1,31 +1,43 @@
-/* attention: softmax(Q K' scale + mask) V and its pullback for graphics processors: a work-group of 16x16 work-items takes 64 rows
-   of one head of one picture and walks over the other side 64 rows at a time, so neither the keys nor the width have a limit. A tile
-   of 64x64 scores is 4x4 values per work-item, as in gemm.cl; it is computed again wherever it is needed and never leaves local
-   memory. All sums have a fixed order.
-   Rows of q, k, v, o and their gradients lie *_row apart and pictures *_step apart, heads side by side in a row. mask is additive,
-   element (query, key) of a picture at query * mask_row + key + picture * mask_step. flags: 1 mask, 2 causal. */
+/* attention: softmax(Q K' scale + mask) V and its pullback for graphics processors: a work-group
+   of 16x16 work-items takes 64 rows of one head of one picture and walks over the other side 64
+   rows at a time, so neither the keys nor the width have a limit. A tile of 64x64 scores is 4x4
+   values per work-item, as in gemm.cl; it is computed again wherever it is needed and never
+   leaves local memory. All sums have a fixed order.
+   Rows of q, k, v, o and their gradients lie *_row apart and pictures *_step apart, heads side
+   by side in a row. mask is additive, element (query, key) of a picture at query * mask_row +
+   key + picture * mask_step. flags: 1 mask, 2 causal. */
 #define TILE 64
 #define SLAB 16
-#define PITCH 17 /* float4 in a row of 64 floats: one more, which keeps turned writes off each other's banks */
+/* float4 from one row of 64 floats to the next: 16, and one more that keeps turned writes off each
+   other's banks */
+#define PITCH 17
 #define GROUP __attribute__((reqd_work_group_size(16, 16, 1)))
+/* For functions given local memory: PoCL 3.1 loses a local array which the compiler, seeing only
+   one ever passed, names directly in a function that is not inlined. */
+#define INLINED static inline __attribute__((always_inline))
 
-/* slab[k][row] = from[row][k]: 16 k of up to 64 rows, zeros elsewhere. Neighbours read 8 values of a row, one whole memory sector. */
-static void copy_turned(__global const float *from, int step, int rows, int left, __local float4 *slab, int item) {
+/* slab[k][row] = from[row][k]: 16 k of up to 64 rows, zeros elsewhere. Neighbours read 8 values
+   of a row, one whole memory sector. */
+INLINED void copy_turned(__global const float *from, int step, int rows, int left,
+                         __local float4 *slab, int item) {
     __local float *out = (__local float *)slab;
     from += (long)(item / 8) * step + item % 8;
     for (int i = 0; i < 4; ++i) {
         int row = item / 8 + 32 * (i % 2), k = item % 8 + 8 * (i / 2);
-        out[k * PITCH * 4 + row] = row < rows && k < left ? from[(long)(32 * (i % 2)) * step + 8 * (i / 2)] : 0.0f;
+        out[k * PITCH * 4 + row] =
+            row < rows && k < left ? from[(long)(32 * (i % 2)) * step + 8 * (i / 2)] : 0.0f;
     }
 }
 
 /* slab[k][column] = from[k][column]: up to 16 k, zeros elsewhere. */
-static void copy_straight(__global const float *from, int step, int left, int columns, __local float4 *slab, int item) {
+INLINED void copy_straight(__global const float *from, int step, int left, int columns,
+                           __local float4 *slab, int item) {
     __local float *out = (__local float *)slab;
     from += (long)(item / TILE) * step + item % TILE;
     for (int i = 0; i < 4; ++i) {
         int column = item % TILE, k = item / TILE + 4 * i;
-        out[k * PITCH * 4 + column] = column < columns && k < left ? from[(long)(4 * i) * step] : 0.0f;
+        out[k * PITCH * 4 + column] =
+            column < columns && k < left ? from[(long)(4 * i) * step] : 0.0f;
     }
 }
 
@@ -41,9 +53,11 @@ static void add_outer(float4 p, float4 q, float4 t[4]) {
     t[3] = fma((float4)(p.s3), q, t[3]);
 }
 
-/* t (64, 64) = a b' of up to 64 rows of d values each. Its first barrier also ends whatever read local memory before. */
-static void dots(__global const float *a, int a_step, int a_rows, __global const float *b, int b_step, int b_rows, int d,
-                 __local float4 *a_slab, __local float4 *b_slab, float4 t[4]) {
+/* t (64, 64) = a b' of up to 64 rows of d values each. Its first barrier also ends whatever read
+   local memory before. */
+INLINED void dots(__global const float *a, int a_step, int a_rows, __global const float *b,
+                  int b_step, int b_rows, int d, __local float4 *a_slab, __local float4 *b_slab,
+                  float4 t[4]) {
     int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x;
     zero(t);
     for (int k = 0; k < d; k += SLAB) {
@@ -58,8 +72,8 @@ static void dots(__global const float *a, int a_step, int a_rows, __global const
 }
 
 /* t (64, 64) += w b, w (64, n) in local memory, b n rows of up to 64 columns. */
-static void add_product(__local const float4 *w, __global const float *b, int b_step, int n, int columns,
-                        __local float4 *slab, float4 t[4]) {
+INLINED void add_product(__local const float4 *w, __global const float *b, int b_step, int n,
+                         int columns, __local float4 *slab, float4 t[4]) {
     int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x;
     for (int k = 0; k < n; k += SLAB) {
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -67,8 +81,8 @@ static void add_product(__local const float4 *w, __global const float *b, int b_
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
         for (int i = 0; i < SLAB; i += 4) {
-            float4 q0 = slab[i * PITCH + x], q1 = slab[(i + 1) * PITCH + x], q2 = slab[(i + 2) * PITCH + x],
-                   q3 = slab[(i + 3) * PITCH + x];
+            float4 q0 = slab[i * PITCH + x], q1 = slab[(i + 1) * PITCH + x],
+                   q2 = slab[(i + 2) * PITCH + x], q3 = slab[(i + 3) * PITCH + x];
 #pragma unroll
             for (int r = 0; r < 4; ++r) {
                 float4 p = w[(y * 4 + r) * PITCH + (k + i) / 4];
@@ -82,8 +96,8 @@ static void add_product(__local const float4 *w, __global const float *b, int b_
 }
 
 /* t (64, 64) += w' b, w (n, 64) in local memory, b n rows of up to 64 columns. */
-static void add_product_across(__local const float4 *w, __global const float *b, int b_step, int n, int columns,
-                               __local float4 *slab, float4 t[4]) {
+INLINED void add_product_across(__local const float4 *w, __global const float *b, int b_step, int n,
+                                int columns, __local float4 *slab, float4 t[4]) {
     int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x;
     for (int k = 0; k < n; k += SLAB) {
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -95,12 +109,13 @@ static void add_product_across(__local const float4 *w, __global const float *b,
     }
 }
 
-/* Scales and masks this work-item's tile of dots: scores of queries `query`.. with keys `key`..; -inf where a query may not look,
-   and outside (queries, keys). */
-static void finish_scores(float4 t[4], int query, int key, int queries, int keys, __global const float *mask, int mask_row,
-                          float scale, int flags) {
+/* Scales and masks this work-item's tile of dots: scores of queries `query`.. with keys `key`..;
+   -inf where a query may not look, and outside (queries, keys). */
+static void finish_scores(float4 t[4], int query, int key, int queries, int keys,
+                          __global const float *mask, int mask_row, float scale, int flags) {
     for (int r = 0; r < 4; ++r) {
-        int end = query + r >= queries ? 0 : (flags & 2) ? min(keys, query + r + 1) : keys, left = end - key;
+        int end = (flags & 2) ? min(keys, query + r + 1) : keys;
+        int left = query + r < queries ? end - key : 0;
         float4 s = t[r] * (float4)(scale);
         if ((flags & 1) && left > 0) {
             __global const float *at = mask + (long)(query + r) * mask_row + key;
@@ -110,7 +125,8 @@ static void finish_scores(float4 t[4], int query, int key, int queries, int keys
     }
 }
 
-/* t = P of the pullback, exp(score - lse); 0 for a query that sees no key. base: lse of the picture's head. */
+/* t = P of the pullback, exp(score - lse); 0 for a query that sees no key. base: lse of the
+   picture's head. */
 static void weights_again(float4 t[4], int query, int queries, __global const float *base) {
     for (int r = 0; r < 4; ++r) {
         float least = query + r < queries ? base[query + r] : -INFINITY;
@@ -119,8 +135,8 @@ static void weights_again(float4 t[4], int query, int queries, __global const fl
 }
 
 /* out[row] = sum of a * b along each of up to 64 rows of d values; 16 work-items share a row. */
-static void row_dots(__global const float *a, __global const float *b, int step, int rows, int d, __local float *partial,
-                     __local float *out) {
+INLINED void row_dots(__global const float *a, __global const float *b, int step, int rows, int d,
+                      __local float *partial, __local float *out) {
     int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x;
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int row = y; row < TILE; row += 16) {
@@ -141,7 +157,8 @@ static void row_dots(__global const float *a, __global const float *b, int step,
 }
 
 /* Writes this work-item's tile at row `row`, column `column` of a (rows, columns) matrix. */
-static void place(float4 t[4], int row, int column, int rows, int columns, __global float *out, int step) {
+static void place(float4 t[4], int row, int column, int rows, int columns, __global float *out,
+                  int step) {
 #pragma unroll
     for (int r = 0; r < 4; ++r) {
         __global float *to = out + (long)(row + r) * step + column;
@@ -153,21 +170,26 @@ static void place(float4 t[4], int row, int column, int rows, int columns, __glo
 }
 
 /* Four rows' values at `at` of rows of 17. */
-static float4 four(__local const float *p, int row, int at) {
-    return (float4)(p[row * 17 + at], p[(row + 1) * 17 + at], p[(row + 2) * 17 + at], p[(row + 3) * 17 + at]);
+INLINED float4 four(__local const float *p, int row, int at) {
+    return (float4)(p[row * 17 + at], p[(row + 1) * 17 + at], p[(row + 2) * 17 + at],
+                    p[(row + 3) * 17 + at]);
 }
 
-/* Grid: (tiles of queries, heads, pictures) of work-groups. lse (pictures, heads, queries) keeps log sum exp of each row, -inf where
-   every key is masked (the row of o is then 0). */
-__kernel GROUP void attention(__global const float *q, int q_at, int q_row, int q_step, __global const float *k, int k_at,
-                              int k_row, int k_step, __global const float *v, int v_at, int v_row, int v_step,
-                              __global const float *mask, int mask_at, int mask_row, int mask_step, __global float *o,
-                              int o_at, int o_row, int o_step, __global float *lse, int lse_at, int queries, int keys,
-                              int d, int heads, float scale, int flags) {
+/* Grid: (tiles of queries, heads, pictures) of work-groups. lse (pictures, heads, queries) keeps
+   log sum exp of each row, -inf where every key is masked (the row of o is then 0). Not named
+   "attention": Oclgrind counts the local memory of every kernel whose name begins with this one's. */
+__kernel GROUP void attention_forward(__global const float *q, int q_at, int q_row, int q_step,
+                                      __global const float *k, int k_at, int k_row, int k_step,
+                                      __global const float *v, int v_at, int v_row, int v_step,
+                                      __global const float *mask, int mask_at, int mask_row,
+                                      int mask_step, __global float *o, int o_at, int o_row,
+                                      int o_step, __global float *lse, int lse_at, int queries,
+                                      int keys, int d, int heads, float scale, int flags) {
     __local float4 a_slab[SLAB * PITCH], b_slab[SLAB * PITCH], w[TILE * PITCH];
     __local float *tops = (__local float *)w, *sums = tops + TILE * 17;
     int first = get_group_id(0) * TILE, h = get_group_id(1), p = get_group_id(2);
-    int x = get_local_id(0), y = get_local_id(1), row = y * 4, column = x * 4, rows = min(TILE, queries - first);
+    int x = get_local_id(0), row = get_local_id(1) * 4, column = x * 4;
+    int rows = min(TILE, queries - first);
     int seen = (flags & 2) ? min(keys, first + rows) : keys;
     float4 t[4], top = (float4)(-INFINITY), sum = (float4)(0.0f), base;
     q += q_at + (long)p * q_step + h * d + (long)first * q_row;
@@ -176,15 +198,18 @@ __kernel GROUP void attention(__global const float *q, int q_at, int q_row, int 
     o += o_at + (long)p * o_step + h * d;
     mask += mask_at + (long)p * mask_step;
     lse += lse_at + ((long)p * heads + h) * queries;
-    /* the greatest score and the sum of exponents: each work-item for the columns it meets, then the 16 of a row together */
+    /* the greatest score and the sum of exponents: each work-item for the columns it meets,
+       then the 16 of a row together */
     for (int j = 0; j < seen; j += TILE) {
         dots(q, q_row, rows, k + (long)j * k_row, k_row, seen - j, d, a_slab, b_slab, t);
         finish_scores(t, first + row, j + column, queries, keys, mask, mask_row, scale, flags);
         float4 more = fmax(top, (float4)(max_v(t[0]), max_v(t[1]), max_v(t[2]), max_v(t[3])));
         base = more == (float4)(-INFINITY) ? (float4)(0.0f) : more;
         sum = fma(sum, exp_v(top - base),
-                  (float4)(sum_v(exp_v(t[0] - (float4)(base.s0))), sum_v(exp_v(t[1] - (float4)(base.s1))),
-                           sum_v(exp_v(t[2] - (float4)(base.s2))), sum_v(exp_v(t[3] - (float4)(base.s3)))));
+                  (float4)(sum_v(exp_v(t[0] - (float4)(base.s0))),
+                           sum_v(exp_v(t[1] - (float4)(base.s1))),
+                           sum_v(exp_v(t[2] - (float4)(base.s2))),
+                           sum_v(exp_v(t[3] - (float4)(base.s3)))));
         top = more;
     }
     tops[row * 17 + x] = top.s0;
@@ -226,21 +251,24 @@ __kernel GROUP void attention(__global const float *q, int q_at, int q_row, int 
     }
 }
 
-/* The pullback: with P = exp(S - lse), dP = dO V', dS = P (dP - rowsum(dO O)) scale: dQ = dS K, dK = dS' Q, dV = P' dO. */
+/* The pullback: with P = exp(S - lse), dP = dO V', dS = P (dP - rowsum(dO O)) scale: dQ = dS K,
+   dK = dS' Q, dV = P' dO. */
 
 /* dq, written whole. Grid: (tiles of queries, heads, pictures) of work-groups. */
 __kernel GROUP void attention_back_queries(__global const float *q, int q_at, int q_row, int q_step,
                                            __global const float *k, int k_at, int k_row, int k_step,
                                            __global const float *v, int v_at, int v_row, int v_step,
-                                           __global const float *mask, int mask_at, int mask_row, int mask_step,
-                                           __global const float *o, int o_at, int o_row, int o_step,
-                                           __global const float *go, int go_at, __global const float *lse, int lse_at,
-                                           __global float *dq, int dq_at, int queries, int keys, int d, int heads,
-                                           float scale, int flags) {
+                                           __global const float *mask, int mask_at, int mask_row,
+                                           int mask_step, __global const float *o, int o_at,
+                                           int o_row, int o_step, __global const float *go,
+                                           int go_at, __global const float *lse, int lse_at,
+                                           __global float *dq, int dq_at, int queries, int keys,
+                                           int d, int heads, float scale, int flags) {
     __local float4 a_slab[SLAB * PITCH], b_slab[SLAB * PITCH], w[TILE * PITCH];
     __local float mean[TILE];
     int first = get_group_id(0) * TILE, h = get_group_id(1), p = get_group_id(2);
-    int x = get_local_id(0), row = get_local_id(1) * 4, column = x * 4, rows = min(TILE, queries - first);
+    int x = get_local_id(0), row = get_local_id(1) * 4, column = x * 4;
+    int rows = min(TILE, queries - first);
     int seen = (flags & 2) ? min(keys, first + rows) : keys;
     q += q_at + (long)p * q_step + h * d + (long)first * q_row;
     k += k_at + (long)p * k_step + h * d;
@@ -260,7 +288,8 @@ __kernel GROUP void attention_back_queries(__global const float *q, int q_at, in
             finish_scores(t, first + row, j + column, queries, keys, mask, mask_row, scale, flags);
             weights_again(t, first + row, queries, lse);
             for (int r = 0; r < 4; ++r)
-                w[(row + r) * PITCH + x] = t[r] * (g[r] - (float4)(mean[row + r])) * (float4)(scale);
+                w[(row + r) * PITCH + x] =
+                    t[r] * (g[r] - (float4)(mean[row + r])) * (float4)(scale);
             add_product(w, k + (long)j * k_row + c, k_row, min(TILE, seen - j), d - c, b_slab, out);
         }
         place(out, first + row, c + column, queries, d, dq, q_row);
@@ -268,17 +297,20 @@ __kernel GROUP void attention_back_queries(__global const float *q, int q_at, in
 }
 
 /* dk and dv, written whole. Grid: (tiles of keys, heads, pictures) of work-groups. */
-__kernel GROUP void attention_back_keys(__global const float *q, int q_at, int q_row, int q_step, __global const float *k,
-                                        int k_at, int k_row, int k_step, __global const float *v, int v_at, int v_row,
-                                        int v_step, __global const float *mask, int mask_at, int mask_row, int mask_step,
-                                        __global const float *o, int o_at, int o_row, int o_step,
-                                        __global const float *go, int go_at, __global const float *lse, int lse_at,
-                                        __global float *dk, int dk_at, __global float *dv, int dv_at, int queries,
+__kernel GROUP void attention_back_keys(__global const float *q, int q_at, int q_row, int q_step,
+                                        __global const float *k, int k_at, int k_row, int k_step,
+                                        __global const float *v, int v_at, int v_row, int v_step,
+                                        __global const float *mask, int mask_at, int mask_row,
+                                        int mask_step, __global const float *o, int o_at, int o_row,
+                                        int o_step, __global const float *go, int go_at,
+                                        __global const float *lse, int lse_at, __global float *dk,
+                                        int dk_at, __global float *dv, int dv_at, int queries,
                                         int keys, int d, int heads, float scale, int flags) {
     __local float4 a_slab[SLAB * PITCH], b_slab[SLAB * PITCH], w[TILE * PITCH];
     __local float mean[TILE];
     int first = get_group_id(0) * TILE, h = get_group_id(1), p = get_group_id(2);
-    int x = get_local_id(0), row = get_local_id(1) * 4, column = x * 4, some = min(TILE, keys - first);
+    int x = get_local_id(0), row = get_local_id(1) * 4, column = x * 4;
+    int some = min(TILE, keys - first);
     q += q_at + (long)p * q_step + h * d;
     k += k_at + (long)p * k_step + h * d + (long)first * k_row;
     v += v_at + (long)p * v_step + h * d + (long)first * v_row;
@@ -305,7 +337,8 @@ __kernel GROUP void attention_back_keys(__global const float *q, int q_at, int q
             add_product_across(w, gs + c, o_row, rows, d - c, b_slab, value_sum);
             dots(gs, o_row, rows, v, v_row, some, d, a_slab, b_slab, g);
             for (int r = 0; r < 4; ++r)
-                w[(row + r) * PITCH + x] = t[r] * (g[r] - (float4)(mean[row + r])) * (float4)(scale);
+                w[(row + r) * PITCH + x] =
+                    t[r] * (g[r] - (float4)(mean[row + r])) * (float4)(scale);
             add_product_across(w, qs + c, q_row, rows, d - c, b_slab, key_sum);
         }
         place(key_sum, first + row, c + column, keys, d, dk, k_row);

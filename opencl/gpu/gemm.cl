@@ -1,10 +1,14 @@
-/* gemm: C = A B for graphics processors: 64x64 values of C per work-group of 16x16 work-items, 4x4 values each, from slabs of 16
-   values of k in local memory. k is never split and each value of C is one chain of fma, so every bit is the same on every run.
-   A_ACROSS 0: element (m, k) of A at m * a_row + k. 1: at m + k * a_row. B is packed one column wide: element (k, n) at
-   n * k + k. B_TYPE 0: float, 1: half, 2: bfloat16. */
+/* gemm: C = A B for graphics processors: 64x64 values of C per work-group of 16x16 work-items,
+   4x4 values each, from slabs of 16 values of k in local memory. k is never split and each value
+   of C is one chain of fma, so every bit is the same on every run.
+   A_ACROSS 0: element (row, i) of A at row * a_row + i. 1: at row + i * a_row.
+   B is packed one column wide: element (i, column) at column * k + i. B_TYPE 0: float, 1: half,
+   2: bfloat16. */
 #define TILE 64
 #define SLAB 16
-#define PITCH 17 /* float4 in a slab's row of 64 floats: one more, which keeps turned writes off each other's banks */
+/* float4 from one k of a slab to the next: 16, and one more that keeps turned writes off each
+   other's banks */
+#define PITCH 17
 #if B_TYPE == 0
 #define B_ELEMENT float
 #elif B_TYPE == 1
@@ -13,8 +17,9 @@
 #define B_ELEMENT ushort
 #endif
 
-/* The i-th of the four values a work-item brings into a slab. Turned (rows lie along k in memory): neighbours read 8 values of a
-   row, one whole memory sector, and a warp writes 8 k by 4 rows, 32 banks. Straight: neighbours follow each other in both. */
+/* The i-th of the four values a work-item brings into a slab. Turned (rows lie along k in
+   memory): neighbours read 8 values of a row, one whole memory sector, and a warp writes 8 k by
+   4 rows, 32 banks. Straight: neighbours follow each other in both. */
 #define TURNED_ROW(i) (item / 8 + 32 * ((i) % 2))
 #define TURNED_K(i) (item % 8 + 8 * ((i) / 2))
 #if A_ACROSS
@@ -69,13 +74,14 @@ static void place(float4 x, __global float *p, int left) {
         store_tail(x, p, left);
 }
 
-/* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (tiles of n, tiles of m, matrices) of work-groups.
-   flags: 1 bias, 2 residual, 4 keep the value before the activation in `before`, 8 accumulate; activation in bits 4-7. */
+/* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (tiles of n, tiles
+   of m, matrices) of work-groups. flags: 1 bias, 2 residual, 4 keep the value before the
+   activation in `before`, 8 accumulate; activation in bits 4-7. */
 __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
-gemm(__global const float *a, int a_at, int a_row, int a_step, __global const B_ELEMENT *b, int b_at, int b_step,
-     __global float *c, int c_at, int c_row, int c_step, __global const float *bias, int bias_at,
-     __global const float *residual, int residual_at, __global float *before, int before_at, int m, int n, int k,
-     float alpha, int flags) {
+gemm(__global const float *a, int a_at, int a_row, int a_step, __global const B_ELEMENT *b,
+     int b_at, int b_step, __global float *c, int c_at, int c_row, int c_step,
+     __global const float *bias, int bias_at, __global const float *residual, int residual_at,
+     __global float *before, int before_at, int m, int n, int k, float alpha, int flags) {
     __local float4 a_slab[2 * SLAB * PITCH], b_slab[2 * SLAB * PITCH];
     int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x;
     int r0 = get_group_id(1) * TILE, c0 = get_group_id(0) * TILE, act = flags >> 4, now = 0;
@@ -84,7 +90,8 @@ gemm(__global const float *a, int a_at, int a_row, int a_step, __global const B_
     b += b_at + matrix * b_step + (long)c0 * k;
     float4 sum[4] = {(float4)(0.0f), (float4)(0.0f), (float4)(0.0f), (float4)(0.0f)};
     float4 next_a = fetch_a(a, a_row, m - r0, k, item), next_b = fetch_b(b, k, n - c0, k, item);
-    /* two slabs take turns: while one is read the next is on its way, and one barrier per slab is enough */
+    /* two slabs take turns: while one is read the next is on its way, and one barrier per
+       slab is enough */
     for (int i = 0; i < k; i += SLAB, now ^= SLAB * PITCH) {
         keep_a(next_a, (__local float *)(a_slab + now), item);
         keep_b(next_b, (__local float *)(b_slab + now), item);

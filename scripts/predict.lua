@@ -1,0 +1,77 @@
+-- predict: names what people do in pictures: a table, JSON and annotated pictures.
+local argparse <const> = require "argparse"
+local hoi <const> = require "hoi"
+local json <const> = require "hoi.json"
+local system <const> = require "hoi.system"
+
+local parser <const> = argparse("predict.lua", "Finds who does what with what in pictures.")
+parser:argument("picture", "pictures, or folders of them"):args "+"
+parser:option("--model", "a Hugging Face CLIP folder; without it the small CLIP of the drawn world")
+parser:option("--detector", "owlvit, boxes, or your own plugin", "owlvit")
+parser:option("--detector-folder", "the detector's model folder (owlvit)")
+parser:option("--detector-file", "the detector's file of boxes (boxes)")
+parser:option("--classes", "hico, hico.verbs, vcoco, mini, or a JSON file of your own (default: mini; with --model hico)")
+parser:option("--method", "how interactions are named: a file in lua/methods, or your own", "zero_shot")
+parser:option("--top", "interactions shown per picture", "10"):convert(math.tointeger)
+parser:option("--prior-power", "weight of the detector's scores (2.8 in the papers)", "1"):convert(tonumber)
+parser:option("--score-threshold", "least score of a box", "0.2"):convert(tonumber)
+parser:option("--out", "folder of the results", "out")
+local args <const> = parser:parse()
+
+local function is_picture(name)
+  return name:lower():find "%.jpe?g$" or name:lower():find "%.png$" or name:lower():find "%.bmp$"
+end
+
+local function pictures_of(paths)
+  local list <const> = {}
+  for _, path in ipairs(paths) do
+    if system.kind(path) == "folder" then
+      for _, name in ipairs(assert(system.list(path))) do
+        if is_picture(name) then
+          list[#list + 1] = path .. "/" .. name
+        end
+      end
+    else
+      list[#list + 1] = path
+    end
+  end
+  return list
+end
+
+local clip <const> = hoi.clip(args.model)
+local classes <const> = args.classes or (args.model and "hico" or "mini")
+if not args.model and classes ~= "mini" then
+  io.stderr:write("predict: this CLIP has only ever seen drawn pictures; for photos give --model a folder with config.json, ",
+    "model.safetensors, vocab.json and merges.txt of a real one (openai/clip-vit-base-patch16)\n")
+end
+local method <const> = hoi.method(args.method, clip, hoi.targets(classes))
+local detector <close> = hoi.detector(args.detector, { folder = args.detector_folder, file = args.detector_file })
+
+system.make_folder(args.out)
+local failed <const>, results <const> = {}, {}
+local pictures <const> = pictures_of(args.picture)
+for _, path in ipairs(pictures) do
+  local name <const> = path:match "[^/]*$"
+  local ok <const>, problem <const> = pcall(function()
+    local image <const> = hoi.image(path)
+    local result <const> = method:predict(image, detector:detect { image = image, name = name }, {
+      top = args.top, prior_power = args.prior_power, score_threshold = args.score_threshold, name = name,
+    })
+    print(result)
+    results[#results + 1] = result
+    local stem <const> = args.out .. "/" .. name:gsub("%.%w+$", "")
+    json.save(stem .. ".json", result)
+    image:draw_interactions(result, { top = math.min(args.top, 5) }):save(stem .. ".hoi.png")
+  end)
+  if not ok and tostring(problem):find "interrupted!" then
+    error(problem, 0)
+  elseif not ok then
+    failed[#failed + 1] = ("%s: %s"):format(path, problem)
+  end
+end
+json.save(args.out .. "/predictions.json", json.array(results))
+io.stderr:write(("%d of %d pictures; results in %s\n"):format(#results, #pictures, args.out))
+for _, line in ipairs(failed) do
+  io.stderr:write("failed: ", line, "\n")
+end
+os.exit(#failed == 0 and #pictures > 0, true)
