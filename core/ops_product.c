@@ -242,8 +242,11 @@ static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
         ok = hoi_node_give(node, 0, ok ? dx : (hoi_tensor_free(dx), NULL));
     }
     if (ok && hoi_node_wants(node, 1)) {
+        made = NULL;
         hoi_tensor *dw = hoi_tensor_new(device, 2, w->shape), *flat = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, k});
-        ok = dw && flat && hoi_tensor_pack(flat, false, false, &pack, &made) &&
+        ok = dw && flat &&
+             (launch_pack_in_place(device, hoi_tensor_span(flat), k, &pack) ||
+              hoi_tensor_pack(flat, false, false, &pack, &made)) &&
              product(device, hoi_tensor_span(dz), true, n, 0, &pack, 0, hoi_tensor_span(dw), n, k, rows, 1);
         hoi_buffer_free(made);
         hoi_tensor_free(flat);

@@ -237,7 +237,9 @@ static void read_options(lua_State *L, int index, const hoi_tower *tower, hoi_bl
         hoi_tensor *mask = key_mask(L, keys);
         o->mask = o->mask ? (bind_tensor_push(L, hoi_add(o->mask, mask)), bind_tensor(L, -1)) : mask;
     }
-    if (lua_istable(L, index) && lua_getfield(L, index, "deltas") == LUA_TTABLE) {
+    if (lua_istable(L, index) && lua_getfield(L, index, "deltas") != LUA_TNIL) {
+        if (!lua_istable(L, -1))
+            luaL_error(L, "option 'deltas': a table is wanted, got %s", luaL_typename(L, -1));
         bind_options(L, lua_gettop(L), deltas);
         for (int i = 0; i < HOI_DELTAS; ++i)
             o->deltas[i] = bind_tensor_option(L, lua_gettop(L), deltas[i]);

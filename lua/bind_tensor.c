@@ -41,6 +41,12 @@ hoi_tensor **bind_tensor_slot(lua_State *L) {
 int bind_tensor_push(lua_State *L, hoi_tensor *x) {
     if (!x)
         return bind_raise(L);
+    if (luaL_getmetatable(L, HOI_TENSOR) == LUA_TNIL) { /* the first tensor may come out of a file */
+        lua_getglobal(L, "require");
+        lua_pushliteral(L, "hoi.tensor");
+        lua_call(L, 1, 0);
+    }
+    lua_pop(L, 1);
     *bind_new(L, HOI_TENSOR) = x; /* x leaks if this runs out of memory: the program ends then */
     return 1;
 }

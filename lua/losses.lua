@@ -49,7 +49,8 @@ function losses.focal(logits, target, given)
   local o <const> = options(given, { gamma = 2, alpha = -1, reduction = "sum" })
   local p <const> = logits:sigmoid()
   local missed <const> = p + target - p * target * 2 -- 1 - p_t
-  local loss = (logits:softplus() - logits * target) * (o.gamma == 2 and missed:square() or missed ^ o.gamma)
+  local factor <const> = o.gamma == 2 and missed:square() or (missed + 1e-12) ^ o.gamma -- not 0: its slope may be infinite
+  local loss = (logits:softplus() - logits * target) * factor
   if o.alpha >= 0 then
     loss = loss * (target * (2 * o.alpha - 1) + (1 - o.alpha))
   end

@@ -92,6 +92,7 @@ end
 function Optimizer:release()
   self.core:release()
 end
+Optimizer.__close = Optimizer.release
 
 -- Schedules: functions of the steps done (0, 1, ...) that give the rate of the next.
 optim.schedule = {}

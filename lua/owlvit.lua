@@ -142,4 +142,14 @@ function OwlVit:save(folder, given)
   self.clip:save(folder, { dtype = o.dtype, prefix = "owlvit.", extra = self.heads, config = config })
 end
 
+-- Lets go of the heads and of the towers under them.
+function OwlVit:release()
+  for _, x in pairs(self.heads) do
+    x:release()
+  end
+  self.bias:release()
+  self.clip:release()
+end
+OwlVit.__close = OwlVit.release
+
 return { new = new, open = open }

@@ -141,8 +141,18 @@ static const struct tile *tile_of_width(const hoi_device *device, int width) {
 }
 
 int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack) {
+    pack->row = 0;
     pack->width = device->set.gpu ? 1 : tile_for(device, n)->columns * device->set.width;
     return round_up(n, pack->width) * k;
+}
+
+bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack) {
+    /* whole panels only: nothing behind the last column may be read; rows 4 KB apart share too few lines of the cache */
+    if (device->set.gpu || n >= 1024)
+        return false;
+    int width = tile_for(device, n)->columns * device->set.width;
+    *pack = (hoi_pack){in, HOI_STORED_FLOAT, width, n};
+    return n % width == 0;
 }
 
 bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count, int64_t in_step,
@@ -190,8 +200,8 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
              (int)g->b.type);
     return run(device,
                &(job){"cpu/gemm.cl", defines, "gemm", {panels, pieces(g->m, chunk), g->count}, .single = true, .flops = flops},
-               "biiibiiibiibbbiiiiifi", g->a, g->a_row, a_tile, g->a_step, g->b.span, (int64_t)g->k * g->b.width,
-               (int64_t)g->b.width, g->b_step, g->c, g->c_row, g->c_step, bias, residual, before, (int64_t)g->m,
+               "biiibiiibiibbbiiiiifi", g->a, g->a_row, a_tile, g->a_step, g->b.span,
+               g->b.row ? (int64_t)g->b.width : (int64_t)g->k * g->b.width, g->b.row ? g->b.row : (int64_t)g->b.width, g->b_step, g->c, g->c_row, g->c_step, bias, residual, before, (int64_t)g->m,
                (int64_t)g->n, (int64_t)g->k, chunk, block, (double)g->alpha, (int64_t)flags);
 }
 
@@ -275,8 +285,12 @@ bool launch_attention_back(hoi_device *device, const hoi_attention *a, hoi_span 
 
 /* ---- pointwise ---- */
 
+/* One work-item per piece of n. Graphics processors: whole groups of 64, as a driver finds none in a prime number; the items past
+   the last piece do nothing. */
 static job flat(const hoi_device *device, const char *file, const char *kernel, int64_t n, int64_t piece) {
-    return (job){file, NULL, kernel, {pieces(n, piece), 1, 1}, .single = !device->set.gpu};
+    if (device->set.gpu)
+        return (job){file, NULL, kernel, {round_up(pieces(n, piece), 64), 1, 1}, {64, 1, 1}};
+    return (job){file, NULL, kernel, {pieces(n, piece), 1, 1}, .single = true};
 }
 
 bool launch_unary(hoi_device *device, hoi_unary op, float a, float b, hoi_span x, hoi_span y, int64_t n) {
@@ -451,7 +465,7 @@ static int outputs(int size, const hoi_patches *p) {
 bool launch_unfold(hoi_device *device, const hoi_patches *p, hoi_span x, hoi_span y) {
     int64_t oh = outputs(p->height, p), ow = outputs(p->width, p), n = oh * ow * p->pictures;
     cl_int4 step = {{p->step[0], p->step[1], p->step[2], p->step[3]}};
-    job j = {"shape.cl", NULL, "unfold", {n, 1, 1}, .single = false};
+    job j = flat(device, "shape.cl", "unfold", n, 1);
     return run(device, &j, "bb4iiiiiiiii", x, y, &step, (int64_t)p->channels, (int64_t)p->height, (int64_t)p->width,
                (int64_t)p->kernel, (int64_t)p->stride, (int64_t)p->pad, oh, ow, n);
 }
@@ -459,7 +473,7 @@ bool launch_unfold(hoi_device *device, const hoi_patches *p, hoi_span x, hoi_spa
 bool launch_fold(hoi_device *device, const hoi_patches *p, hoi_span dy, hoi_span dx) {
     int64_t oh = outputs(p->height, p), ow = outputs(p->width, p), n = (int64_t)p->height * p->pictures;
     cl_int4 step = {{p->step[0], p->step[1], p->step[2], p->step[3]}};
-    job j = {"shape.cl", NULL, "fold", {n, 1, 1}, .single = false};
+    job j = flat(device, "shape.cl", "fold", n, 1);
     return run(device, &j, "bb4iiiiiiiii", dy, dx, &step, (int64_t)p->channels, (int64_t)p->height, (int64_t)p->width,
                (int64_t)p->kernel, (int64_t)p->stride, (int64_t)p->pad, oh, ow, n);
 }
@@ -468,7 +482,7 @@ bool launch_bytes(hoi_device *device, hoi_span x, hoi_span y, int pictures, int 
                   const float shift[3]) {
     int64_t n = (int64_t)pictures * height;
     cl_float4 a = {{scale[0], scale[1], scale[2], 0.0f}}, b = {{shift[0], shift[1], shift[2], 0.0f}};
-    job j = {"shape.cl", NULL, "bytes", {n, 1, 1}, .single = false};
+    job j = flat(device, "shape.cl", "bytes", n, 1);
     return run(device, &j, "bbiiFFi", x, y, (int64_t)height, (int64_t)width, &a, &b, n);
 }
 

@@ -57,11 +57,15 @@ typedef enum hoi_reduction { HOI_SUM, HOI_MAX } hoi_reduction;
 typedef struct hoi_pack {
     hoi_span span;
     hoi_storage_type type;
-    int width; /* columns of a panel; 0 on devices whose gemm reads plain rows */
+    int width;   /* columns of a panel */
+    int64_t row; /* 0: packed; else the matrix itself, (k, n) with rows so far apart, read in place */
 } hoi_pack;
 
 /* Gets the elements of a pack of a (k, n) matrix, and sets its width. */
 int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack);
+/* Takes a float matrix (k, n) as it lies, where gemm can read it so about as fast as packed: one use does not pay for a copy. False where
+   it can not (no failure). */
+bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack);
 /* Packs `count` matrices. across 0: in is (k, n), element (k, n) at k * lead + n; 1: in is (n, k), at n * lead + k.
    in_step, out_step: elements from one matrix to the next. */
 bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count, int64_t in_step,

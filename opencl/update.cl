@@ -10,12 +10,15 @@ __kernel void squares(INPUT(g), OUTPUT(partial), int n, int piece) {
         VF v = i + VW <= to ? LOAD(g + g_at + i) : load_tail(g + g_at + i, to - i, 0.0f);
         sum = fma(v, v, sum);
     }
-    partial[partial_at + get_global_id(0)] = sum_v(sum);
+    if (from < n)
+        partial[partial_at + get_global_id(0)] = sum_v(sum);
 }
 
 /* norm[0] = |all gradients|, norm[1] = what they are multiplied by so that it is at most `most` (most <= 0: 1). */
 __kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, float most) {
     float sum = 0.0f;
+    if (get_global_id(0) > 0)
+        return;
     for (int i = 0; i < n; ++i)
         sum += partial[partial_at + i];
     float length = sqrt(sum);

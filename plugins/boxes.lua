@@ -4,23 +4,8 @@
 local json <const> = require "hoi.json"
 local read_options <const> = require "hoi.options"
 
-local coco_names <const> = {}
-for name in ([[
-person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,
-fire hydrant,stop sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,
-bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,skis,snowboard,
-sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,
-wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,
-hot dog,pizza,donut,cake,chair,couch,potted plant,bed,dining table,toilet,tv,laptop,
-mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,
-vase,scissors,teddy bear,hair drier,toothbrush]]):gsub("\n", ""):gmatch "[^,]+" do
-  coco_names[#coco_names + 1] = name
-end
--- COCO's category ids run to 90, without these.
-local coco_gaps <const> = {
-  [12] = true, [26] = true, [29] = true, [30] = true, [45] = true,
-  [66] = true, [68] = true, [69] = true, [71] = true, [83] = true,
-}
+local coco <const> = require "hoi.coco"
+local coco_names <const>, coco_gaps <const> = coco.names, coco.gaps
 
 local function fail(...)
   error(string.format(...), 0)

@@ -11,7 +11,7 @@ local function default_labels(folder)
     labels[#labels + 1] = "person"
     return labels
   end
-  return require "hoi.targets".coco
+  return require "hoi.coco".names
 end
 
 -- Query features of labels: the mean over templates.

@@ -73,40 +73,54 @@ TILE(12)
 #define RUN(rows) \
     case rows: tile_##rows(at, a_row, panel, b_row, length, t); break;
 
-static VF part(__global const float *p, int left) {
-    return left >= VW ? LOAD(p) : load_tail(p, left, 0.0f);
-}
+/* A vector at p: whole, or as many columns as are left of the last panel. */
+#define GET_WHOLE(p) LOAD(p)
+#define PUT_WHOLE(x, p) STORE(x, p)
+#define GET_PART(p) (left >= VW ? LOAD(p) : load_tail(p, left, 0.0f))
+#define PUT_PART(x, p)              \
+    if (left >= VW)                 \
+        STORE(x, p);                \
+    else                            \
+        store_tail(x, p, left)
 
-static void place(VF x, __global float *p, int left) {
-    if (left >= VW)
-        STORE(x, p);
-    else
-        store_tail(x, p, left);
-}
-
-/* The tile's way into C: x is a vector of it, `left` the columns from there on. */
-#define EACH_VECTOR(work)                                    \
-    for (int r = 0; r < rows; ++r) {                         \
-        long to = (long)(row + r) * c_row + c0;              \
+/* The tile's way into C. */
+#define EACH_VECTOR(GET, PUT, WORK)                                         \
+    for (int r = 0; r < rows; ++r) {                                        \
+        long to = (long)(row + r) * c_row + c0;                             \
         for (int v = 0, left = columns; v < columns; v += VW, left -= VW) { \
-            VF x = LOAD(t + r * PANEL + v);                  \
-            if (from > 0)                                    \
-                x += part(c + to + v, left);                 \
-            work place(x, c + to + v, left);                 \
-        }                                                    \
+            VF x = LOAD(t + r * PANEL + v);                                 \
+            if (from > 0)                                                   \
+                x += GET(c + to + v);                                       \
+            WORK(GET, PUT)                                                  \
+            PUT(x, c + to + v);                                             \
+        }                                                                   \
+    }                                                                       \
+    break;
+#define KEEP_SUM(GET, PUT)
+#define FINISH(GET, PUT, kind)              \
+    x *= (VF)(alpha);                       \
+    if (flags & 1)                          \
+        x += GET(bias + v);                 \
+    if (flags & 4) {                        \
+        PUT(x, before + to + v);            \
+    }                                       \
+    x = activate(kind, x);                  \
+    if (flags & 2)                          \
+        x += GET(residual + to + v);        \
+    if (flags & 8)                          \
+        x += GET(c + to + v);
+#define FINISH_0(GET, PUT) FINISH(GET, PUT, 0)
+#define FINISH_1(GET, PUT) FINISH(GET, PUT, 1)
+#define FINISH_2(GET, PUT) FINISH(GET, PUT, 2)
+#define FINISH_3(GET, PUT) FINISH(GET, PUT, 3)
+#define LEAVE(GET, PUT)                                \
+    switch (final ? act : -1) {                        \
+    case -1: EACH_VECTOR(GET, PUT, KEEP_SUM)           \
+    case 0: EACH_VECTOR(GET, PUT, FINISH_0)            \
+    case 1: EACH_VECTOR(GET, PUT, FINISH_1)            \
+    case 2: EACH_VECTOR(GET, PUT, FINISH_2)            \
+    default: EACH_VECTOR(GET, PUT, FINISH_3)           \
     }
-#define KEEP_SUM
-#define FINISH(kind)                                         \
-    x *= (VF)(alpha);                                        \
-    if (flags & 1)                                           \
-        x += part(bias + v, left);                           \
-    if (flags & 4)                                           \
-        place(x, before + to + v, left);                     \
-    x = activate(kind, x);                                   \
-    if (flags & 2)                                           \
-        x += part(residual + to + v, left);                  \
-    if (flags & 8)                                           \
-        x += part(c + to + v, left);
 
 /* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (panels of n, row chunks, matrices).
    A long k goes in blocks whose panel piece stays in the nearest cache, sums kept in C meanwhile.
@@ -143,14 +157,11 @@ __kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int
 #endif
             default: JOIN(tile_, MR)(at, a_row, panel, b_row, length, t);
             }
-            /* one loop for each activation: a choice inside would compute all of them everywhere */
-            switch (final ? act : -1) {
-            case -1: EACH_VECTOR(KEEP_SUM) break;
-            case 0: EACH_VECTOR(FINISH(0)) break;
-            case 1: EACH_VECTOR(FINISH(1)) break;
-            case 2: EACH_VECTOR(FINISH(2)) break;
-            default: EACH_VECTOR(FINISH(3))
-            }
+            /* a loop for each activation: a choice inside one would compute all of them everywhere */
+            if (columns == PANEL)
+                LEAVE(GET_WHOLE, PUT_WHOLE)
+            else
+                LEAVE(GET_PART, PUT_PART)
         }
     }
 }

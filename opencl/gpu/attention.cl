@@ -177,7 +177,7 @@ INLINED float4 four(__local const float *p, int row, int at) {
 
 /* Grid: (tiles of queries, heads, pictures) of work-groups. lse (pictures, heads, queries) keeps
    log sum exp of each row, -inf where every key is masked (the row of o is then 0). Not named
-   "attention": Oclgrind counts the local memory of every kernel whose name begins with this one's. */
+   "attention": Oclgrind counts the local memory of every kernel whose name begins so. */
 __kernel GROUP void attention_forward(__global const float *q, int q_at, int q_row, int q_step,
                                       __global const float *k, int k_at, int k_row, int k_step,
                                       __global const float *v, int v_at, int v_row, int v_step,

@@ -1,0 +1,10 @@
+-- encode: everything that is measured here: `hoi tests/bench/encode.lua --json bench.json`.
+local bench <const> = require "bench"
+
+local nouns <const> = {}
+for i, name in ipairs {
+  "probe", "gemm", "attention", "vision", "text", "step", "render", "start", "avx2",
+} do
+  nouns[i] = require(name)
+end
+bench.main("encode.lua", nouns)
