@@ -34,7 +34,12 @@ function checkpoint.load(path, parameters, optimizer)
     error(("checkpoint: %s is no checkpoint of hoi's; choose another place or delete it"):format(path), 2)
   end
   for _, p in ipairs(parameters) do
-    p[2]:write(file:tensor("weight." .. p[1]))
+    local x <const> = file:tensor("weight." .. p[1])
+    local found <const>, wanted <const> = table.concat(x.shape, "x"), table.concat(p[2].shape, "x")
+    if found ~= wanted then
+      error(("checkpoint: %s: '%s' is %s, the model's is %s"):format(path, p[1], found, wanted), 2)
+    end
+    p[2]:write(x)
   end
   optimizer:restore(function(name)
     return file:tensor(name)

@@ -75,6 +75,9 @@ end
 
 local function open(folder, given)
   local o <const> = options(given, { dtype = "stored", embedded = EMBEDDED })
+  if o.dtype ~= "stored" and o.dtype ~= "float32" then
+    error(("clip: dtype '%s'; stored and float32 are known"):format(o.dtype), 3)
+  end
   local inside <const> = o.embedded
   local config <const> = part(folder, inside, "config.json")
   if not config then

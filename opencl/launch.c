@@ -289,7 +289,7 @@ bool launch_attention_back(hoi_device *device, const hoi_attention *a, hoi_span 
    the last piece do nothing. */
 static job flat(const hoi_device *device, const char *file, const char *kernel, int64_t n, int64_t piece) {
     if (device->set.gpu)
-        return (job){file, NULL, kernel, {round_up(pieces(n, piece), 64), 1, 1}, {64, 1, 1}};
+        return (job){file, NULL, kernel, {round_up(pieces(n, piece), 64), 1, 1}, .local = {64, 1, 1}};
     return (job){file, NULL, kernel, {pieces(n, piece), 1, 1}, .single = true};
 }
 

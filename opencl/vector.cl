@@ -33,7 +33,7 @@
 #define ROWS_12(X) ROWS_11(X) X(11)
 
 /* e^x, within 2 units in the last place: x = n ln 2 + r by the magic-number round, a polynomial in r, n into the exponent.
-   Below -87.3 the result is 0, so that masked scores (-inf) vanish. */
+   Below -87.3 the result is 0, so that masked scores (-inf) vanish; NaN stays NaN. */
 #define DEFINE_EXP(name, F, I, as_f, as_i)                                       \
     static F name(F x) {                                                         \
         F c = clamp(x, (F)(-87.3f), (F)(88.3f));                                 \
@@ -49,7 +49,7 @@
         p = fma(p, r, (F)(1.0f));                                                \
         p = fma(p, r, (F)(1.0f));                                                \
         F y = p * as_f((as_i(t) << 23) + 0x3f800000);                            \
-        return x < (F)(-87.3f) ? (F)(0.0f) : x > (F)(88.3f) ? (F)(INFINITY) : y; \
+        return x < (F)(-87.3f) ? (F)(0.0f) : x <= (F)(88.3f) ? y : x + (F)(INFINITY); \
     }
 DEFINE_EXP(exp_v, VF, VI, AS_VF, AS_VI)
 

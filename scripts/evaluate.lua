@@ -19,7 +19,7 @@ parser:option("--detector-file", "the detector's file of boxes (boxes)")
 parser:option("--method", "how interactions are named", "zero_shot")
 parser:option("--view", "zero_shot: crop, roi or both", "crop")
 parser:option("--text", "zero_shot: names, descriptions or both", "both")
-parser:option("--compete", "valid, all or none: against which classes a pair's score is a share", "all")
+parser:option("--compete", "valid, all or none: against which classes a pair's score is a share", "valid")
 parser:option("--prior-power", "weight of the detector's scores", "1"):convert(tonumber)
 parser:flag("--plain", "mini: without decoys, sizes as in the world's first design")
 parser:option("--json", "file for the figures")
@@ -67,6 +67,92 @@ local function retrieval()
     100 * picture_five / n))
 end
 
+-- Area under precision over recall of scores with their truth, ties in their order.
+local function average_precision(list)
+  table.sort(list, function(a, b)
+    return a[1] ~= b[1] and a[1] > b[1] or a[1] == b[1] and a[3] < b[3]
+  end)
+  local found, sum = 0, 0
+  for i, entry in ipairs(list) do
+    if entry[2] then
+      found = found + 1
+      sum = sum + found / i
+    end
+  end
+  return found > 0 and sum / found or nil
+end
+
+-- How well CLIP names the true pairs and the decoys by their crops, without boxes that match or a thing that is told: mAP60 with all
+-- pairs against each other, mAPk among the pairs of a class's thing; the share of labelled pairs whose best class is right, of all
+-- (top1) and of those its thing allows (top1k); the share whose thing is named.
+local function pairs_named(data)
+  local entries <const>, right <const> = {}, { top1 = 0, top1k = 0, thing = 0 }
+  local things <const>, sentences <const> = hoi.mini.things, {}
+  for i, thing in ipairs(things) do
+    sentences[i] = (thing:find "^[aeiou]" and "an " or "a ") .. thing
+  end
+  local thing_texts <const> = clip:encode_text(sentences):normalize():transpose()
+  local classes <const> = method:class_features()
+  for i = 1, #data do
+    local item <const> = data[i]
+    local by_pair <const> = {}
+    for _, a in ipairs(item.annotations) do
+      local key <const> = table.concat(a.human_box, " ") .. table.concat(a.object_box, " ")
+      by_pair[key] = by_pair[key] or { union = a, object = a.object, right = {} }
+      by_pair[key].right[a.target] = true
+    end
+    local list <const> = { union = {} }
+    for _, a in pairs(by_pair) do
+      list[#list + 1] = a
+    end
+    table.sort(list, function(a, b)
+      return a.union.target < b.union.target
+    end)
+    for k, a in ipairs(list) do
+      local h <const>, o <const> = a.union.human_box, a.union.object_box
+      list.union[k] = { math.min(h[1], o[1]), math.min(h[2], o[2]), math.max(h[3], o[3]), math.max(h[4], o[4]) }
+    end
+    if #list > 0 then
+      local views <const> = method:look(item.image, list)
+      local logits <const> = method:forward(views, list, classes):totable()
+      local named <const> = views[1]:matmul(thing_texts):argmax()
+      for k, a in ipairs(list) do
+        local best, known
+        for t, x in ipairs(logits[k]) do
+          best = (not best or x > logits[k][best]) and t or best
+          if targets[t].object == a.object then
+            known = (not known or x > logits[k][known]) and t or known
+          end
+        end
+        right.top1 = right.top1 + (a.right[best] and 1 or 0)
+        right.top1k = right.top1k + (a.right[known] and 1 or 0)
+        right.thing = right.thing + (things[type(named) == "table" and named[k] or named] == a.object and 1 or 0)
+        entries[#entries + 1] = { logits = logits[k], object = a.object, right = a.right }
+      end
+    end
+  end
+  local all, known, n = 0, 0, 0
+  for t, target in ipairs(targets) do
+    local every <const>, same <const> = {}, {}
+    for i, e in ipairs(entries) do
+      every[i] = { e.logits[t], e.right[t], i }
+      if e.object == target.object then
+        same[#same + 1] = { e.logits[t], e.right[t], i }
+      end
+    end
+    local ap <const> = average_precision(every)
+    if ap then
+      all, known, n = all + ap, known + average_precision(same), n + 1
+    end
+  end
+  figures.pairs = {
+    mAP60 = all / n, mAPk = known / n, top1 = right.top1 / #entries, top1k = right.top1k / #entries,
+    thing = right.thing / #entries, count = #entries,
+  }
+  print(("true pairs (%d): mAP60 %.1f, mAPk %.1f, top1 %.1f %%, top1k %.1f %%, thing named %.1f %%"):format(#entries, 100 * all / n,
+    100 * known / n, 100 * figures.pairs.top1, 100 * figures.pairs.top1k, 100 * figures.pairs.thing))
+end
+
 -- Average precision at IoU 0.5 of every kind of thing and of people.
 local function boxes_found(data, boxes)
   local labels <const> = boxes.labels
@@ -101,6 +187,9 @@ if args.data == "mini" then
     retrieval()
   end
   if args.boxes ~= "detector" then
+    if args.method == "zero_shot" and args.view == "crop" then
+      pairs_named(data)
+    end
     interactions("truth", data)
   end
   if args.boxes ~= "truth" then

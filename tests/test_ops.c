@@ -34,7 +34,8 @@ static int open_devices(void **state) {
             return -1;
         }
     }
-    return strncmp(hoi_device_kernels(sets[1].device), "gpu", 3) || strncmp(hoi_device_kernels(sets[0].device), "cpu", 3);
+    return strncmp(hoi_device_kernels(sets[1].device), "gpu", 3) ||
+           strncmp(hoi_device_kernels(sets[0].device), "cpu", 3);
 }
 
 static int close_devices(void **state) {
@@ -70,14 +71,22 @@ typedef struct trial {
 static double content(char kind, hoi_random *r, bool diagonal, bool masked) {
     double x = (double)hoi_random_range(r, -1.5f, 1.5f);
     switch (kind) {
-    case '+': return (double)hoi_random_range(r, 0.3f, 3.0f);
-    case 'w': return x < 0 ? x - 0.5 : x + 0.5;
-    case 'l': return 20 * x;
-    case 't': return round(2 * x) / 2;
-    case 'c': return x > 0;
-    case 'd': return diagonal ? x + 8 : x;
-    case 'm': return masked || x > 0.6 ? -INFINITY : x;
-    default: return x;
+    case '+':
+        return (double)hoi_random_range(r, 0.3f, 3.0f);
+    case 'w':
+        return x < 0 ? x - 0.5 : x + 0.5;
+    case 'l':
+        return 20 * x;
+    case 't':
+        return round(2 * x) / 2;
+    case 'c':
+        return x > 0;
+    case 'd':
+        return diagonal ? x + 8 : x;
+    case 'm':
+        return masked || x > 0.6 ? -INFINITY : x;
+    default:
+        return x;
     }
 }
 
@@ -212,7 +221,8 @@ static hoi_tensor *place_on(hoi_device *device, const array *x, hoi_dtype dtype)
         wide[i] = (float)x->at[i];
         half[i] = dtype == HOI_F16 ? hoi_float_to_half(wide[i]) : hoi_float_to_bf16(wide[i]);
     }
-    hoi_tensor *tensor = hoi_tensor_stored(device, x->rank, x->shape, dtype, dtype == HOI_F32 ? (void *)wide : half);
+    hoi_tensor *tensor =
+        hoi_tensor_stored(device, x->rank, x->shape, dtype, dtype == HOI_F32 ? (void *)wide : half);
     free(wide);
     free(half);
     if (!tensor)
@@ -233,8 +243,8 @@ static const char *where(const trial *t, const char *set) {
     char shapes[100] = "";
     for (int i = 0; i < t->call.count; ++i)
         snprintf(shapes + strlen(shapes), sizeof shapes - strlen(shapes), " %s", t->words[i]);
-    snprintf(where_text, sizeof where_text, "%s%s {%d, %d} (%s)", t->partner->name, shapes, (int)t->call.n[0],
-             (int)t->call.n[1], set);
+    snprintf(where_text, sizeof where_text, "%s%s {%d, %d} (%s)", t->partner->name, shapes,
+             (int)t->call.n[0], (int)t->call.n[1], set);
     return where_text;
 }
 
@@ -245,7 +255,8 @@ static void compare_values(const trial *t, const float *got, const char *set) {
         double want = t->y.at[i], is = (double)got[i];
         if (!isfinite(want) || !isfinite(is)) {
             if (want != is)
-                fail_msg("%s: element %lld is %g, %g wanted", where(t, set), (long long)i, is, want);
+                fail_msg("%s: element %lld is %g, %g wanted", where(t, set), (long long)i, is,
+                         want);
             continue;
         }
         error += (is - want) * (is - want);
@@ -271,15 +282,18 @@ static void compare_slopes(const trial *t, int i, const float *got, const char *
     for (int64_t k = 0; k < array_count(&t->dy); ++k)
         seed += t->dy.at[k] * t->dy.at[k];
     if (s->count > 0 && compared * 2 < s->count)
-        fail_msg("%s: %d of %d slopes of input %d can be compared", where(t, set), compared, s->count, i + 1);
+        fail_msg("%s: %d of %d slopes of input %d can be compared", where(t, set), compared,
+                 s->count, i + 1);
     if (!(sqrt(error) <= 1e-4 * fmax(sqrt(norm), 0.01 * sqrt(seed)))) {
         for (int k = 0, shown = 0; k < s->count && shown < 4; ++k)
-            if (s->smooth[k] && !(fabs((double)got[s->at[k]] - s->value[k]) < 1e-4 * fabs(s->value[k]))) {
+            if (s->smooth[k] &&
+                !(fabs((double)got[s->at[k]] - s->value[k]) < 1e-4 * fabs(s->value[k]))) {
                 print_error("  gradient %d at %lld: %g, %g wanted\n", i + 1, (long long)s->at[k],
                             (double)got[s->at[k]], s->value[k]);
                 ++shown;
             }
-        fail_msg("%s: gradient of input %d off by %.3g of %.3g", where(t, set), i + 1, sqrt(error), sqrt(norm));
+        fail_msg("%s: gradient of input %d off by %.3g of %.3g", where(t, set), i + 1, sqrt(error),
+                 sqrt(norm));
     }
 }
 
@@ -295,7 +309,8 @@ static hoi_arguments place_call(const trial *t, hoi_device *device) {
 }
 
 /* Runs the operation with some inputs trainable (a set of bits), and backward; results to compare elsewhere. */
-static hoi_tensor *run(const trial *t, const hoi_arguments *a, hoi_tensor *seed, unsigned trainable, const char *set) {
+static hoi_tensor *run(const trial *t, const hoi_arguments *a, hoi_tensor *seed, unsigned trainable,
+                       const char *set) {
     bool any = false;
     for (int i = 0; i < a->count; ++i)
         if (a->in[i]) {
@@ -317,12 +332,14 @@ static hoi_tensor *run(const trial *t, const hoi_arguments *a, hoi_tensor *seed,
         fail_msg("%s: backward: %s", where(t, set), hoi_error());
     for (int i = 0; i < a->count; ++i)
         if (a->in[i] && (a->in[i]->grad != NULL) != (a->in[i]->trainable && has_gradient(t, i)))
-            fail_msg("%s: input %d has %s gradient", where(t, set), i + 1, a->in[i]->grad ? "a" : "no");
+            fail_msg("%s: input %d has %s gradient", where(t, set), i + 1,
+                     a->in[i]->grad ? "a" : "no");
     return y;
 }
 
 /* Bit for bit. */
-static void same_values(const trial *t, const float *a, const hoi_tensor *b, const char *what, const char *set) {
+static void same_values(const trial *t, const float *a, const hoi_tensor *b, const char *what,
+                        const char *set) {
     float *values = values_of(b);
     if (memcmp(a, values, (size_t)hoi_tensor_count(b) * sizeof *values))
         fail_msg("%s: %s", where(t, set), what);
@@ -349,7 +366,8 @@ static void check_on(const trial *t, hoi_device *device) {
     for (int i = 0; i < a.count; ++i)
         if (slopes_got[i]) {
             y = run(t, &a, seed, 1u << i, set);
-            same_values(t, slopes_got[i], a.in[i]->grad, "another gradient where one input alone is trainable", set);
+            same_values(t, slopes_got[i], a.in[i]->grad,
+                        "another gradient where one input alone is trainable", set);
             hoi_tensor_free(y);
         }
     for (int i = 0; i < a.count; ++i) {
@@ -360,7 +378,8 @@ static void check_on(const trial *t, hoi_device *device) {
     hoi_tensor_free(seed);
     free(values);
     if (hoi_device_memory_now(device).live != live)
-        fail_msg("%s: %lld bytes stay alive", where(t, set), (long long)(hoi_device_memory_now(device).live - live));
+        fail_msg("%s: %lld bytes stay alive", where(t, set),
+                 (long long)(hoi_device_memory_now(device).live - live));
 }
 
 /* ------------------------------------------------------------------ the table */
@@ -399,250 +418,24 @@ static void test_every_operation_has_a_reference(void **state) {
             found += strcmp(references[k].name, hoi_operations[i]->name) == 0;
         if (!found)
             fail_msg("operation %s has no reference", hoi_operations[i]->name);
-        assert_ptr_equal(operation_of(hoi_operations[i]->name), hoi_operations[i]); /* no name twice */
+        assert_ptr_equal(operation_of(hoi_operations[i]->name),
+                         hoi_operations[i]); /* no name twice */
     }
-}
-
-/* ------------------------------------------------------------------ by hand: what differences can not tell */
-
-#define EACH_SET(device)                                                                           \
-    for (int at_set = 0; at_set < 2; ++at_set)                                                     \
-        for (hoi_device *device = sets[at_set].device; device; device = NULL)
-
-static hoi_tensor *tensor(hoi_device *device, int rank, const int64_t *shape, const float *values) {
-    hoi_tensor *x = hoi_tensor_from(device, rank, shape, values);
-    if (!x)
-        fail_msg("%s", hoi_error());
-    return x;
-}
-#define VECTOR(device, ...)                                                                        \
-    tensor(device, 1, (int64_t[]){sizeof((float[]){__VA_ARGS__}) / sizeof(float)}, (float[]){__VA_ARGS__})
-#define MATRIX(device, rows, cols, ...) tensor(device, 2, (int64_t[]){rows, cols}, (float[]){__VA_ARGS__})
-
-static void check_values(const hoi_tensor *x, int64_t count, const float *want, int line) {
-    if (!x)
-        fail_msg("line %d: %s", line, hoi_error());
-    if (hoi_tensor_count(x) != count)
-        fail_msg("line %d: %lld values, %lld wanted", line, (long long)hoi_tensor_count(x), (long long)count);
-    float *got = values_of(x);
-    for (int64_t i = 0; i < count; ++i)
-        if (!(fabsf(got[i] - want[i]) <= 1e-5f * (1 + fabsf(want[i]))) && !(got[i] == want[i]))
-            fail_msg("line %d: value %lld is %g, %g wanted", line, (long long)i, (double)got[i], (double)want[i]);
-    free(got);
-}
-#define assert_values(x, ...)                                                                      \
-    check_values(x, sizeof((float[]){__VA_ARGS__}) / sizeof(float), (float[]){__VA_ARGS__}, __LINE__)
-
-/* Backward from y with ones. */
-static void backward(hoi_tensor *y) {
-    hoi_tensor *seed = y ? hoi_tensor_full(hoi_tensor_device(y), y->rank, y->shape, 1.0f) : NULL;
-    if (!seed || !hoi_backward(y, seed))
-        fail_msg("%s", hoi_error());
-    hoi_tensor_free(seed);
-    hoi_tensor_free(y);
-}
-
-static void test_at_a_tie_the_slope_goes_where_the_header_says(void **state) {
-    (void)state;
-    EACH_SET(device) {
-        hoi_tensor *a = VECTOR(device, 1, 2, 3), *b = VECTOR(device, 1, 3, 2);
-        a->trainable = b->trainable = true;
-        backward(hoi_maximum(a, b));
-        assert_values(a->grad, 1, 0, 1);
-        assert_values(b->grad, 0, 1, 0);
-        backward(hoi_minimum(a, b));
-        assert_values(a->grad, 2, 1, 1); /* added to what was there */
-        assert_values(b->grad, 0, 1, 1);
-        hoi_tensor *x = MATRIX(device, 2, 4, 5, 1, 5, 2, -1, -1, -1, -1);
-        x->trainable = true;
-        backward(hoi_max(x, 1, false));
-        assert_values(x->grad, 0.5f, 0, 0.5f, 0, 0.25f, 0.25f, 0.25f, 0.25f);
-        hoi_tensor *z = VECTOR(device, 0, -1, 1);
-        z->trainable = true;
-        backward(hoi_unary_of(z, HOI_ABS, 0, 0));
-        assert_values(z->grad, 0, -1, 1);
-        backward(hoi_unary_of(z, HOI_LEAKY, 0, 0));
-        assert_values(z->grad, 0, -1, 2);
-        backward(hoi_unary_of(z, HOI_CLAMP, 0, 1));
-        assert_values(z->grad, 1, -1, 3);
-        hoi_tensor_free(a);
-        hoi_tensor_free(b);
-        hoi_tensor_free(x);
-        hoi_tensor_free(z);
-    }
-}
-
-static void test_extreme_values_give_no_nan(void **state) {
-    (void)state;
-    EACH_SET(device) {
-        hoi_tensor *x = VECTOR(device, -INFINITY, -1e4f, -100, 100, 1e4f, INFINITY), *y;
-        assert_values(y = hoi_unary_of(x, HOI_SIGMOID, 0, 0), 0, 0, 0, 1, 1, 1);
-        hoi_tensor_free(y);
-        assert_values(y = hoi_unary_of(x, HOI_TANH, 0, 0), -1, -1, -1, 1, 1, 1);
-        hoi_tensor_free(y);
-        assert_values(y = hoi_unary_of(x, HOI_EXP, 0, 0), 0, 0, 0, INFINITY, INFINITY, INFINITY);
-        hoi_tensor_free(y);
-        assert_values(y = hoi_unary_of(x, HOI_SOFTPLUS, 0, 0), 0, 0, 0, 100, 1e4f, INFINITY);
-        hoi_tensor_free(y);
-        hoi_tensor_free(x);
-        x = VECTOR(device, -1e4f, -100, 100, 1e4f);
-        assert_values(y = hoi_unary_of(x, HOI_GELU_OF, 0, 0), 0, 0, 100, 1e4f);
-        hoi_tensor_free(y);
-        assert_values(y = hoi_unary_of(x, HOI_QUICK_GELU_OF, 0, 0), 0, 0, 100, 1e4f);
-        hoi_tensor_free(y);
-        assert_values(y = hoi_softmax(x), 0, 0, 0, 1);
-        hoi_tensor_free(y);
-        assert_values(y = hoi_log_softmax(x), -2e4f, -10100, -9900, 0);
-        hoi_tensor_free(y);
-        hoi_tensor_free(x);
-    }
-}
-
-static void test_constructors_complete_their_arguments(void **state) {
-    (void)state;
-    EACH_SET(device) {
-        hoi_tensor *x = MATRIX(device, 2, 3, 1, 2, 3, 4, 5, 6), *parts[20], *y, *z;
-        y = hoi_reshape(x, 3, (int64_t[]){3, -1, 1});
-        assert_true(y && hoi_tensor_is(y, 3, (int64_t[]){3, 2, 1}));
-        hoi_tensor_free(y);
-        assert_values(y = hoi_transpose(x), 1, 4, 2, 5, 3, 6);
-        hoi_tensor_free(y);
-        x->trainable = true;
-        for (int i = 0; i < 20; ++i)
-            parts[i] = hoi_scale(x, (float)i, 0);
-        y = hoi_concat(parts, 20, 0); /* more than one node holds */
-        assert_true(y && hoi_tensor_is(y, 2, (int64_t[]){40, 3}));
-        z = hoi_slice(y, 0, 38, 2);
-        assert_values(z, 19, 38, 57, 76, 95, 114);
-        hoi_tensor_free(z);
-        backward(y);
-        assert_values(x->grad, 190, 190, 190, 190, 190, 190);
-        for (int i = 0; i < 20; ++i)
-            hoi_tensor_free(parts[i]);
-        hoi_tensor_free(x);
-        x = MATRIX(device, 2, 2, 0, 2, 4, 0); /* wants an exchange of rows */
-        assert_values(y = hoi_inverse(x), 0, 0.25f, 0.5f, 0);
-        hoi_tensor_free(y);
-        hoi_tensor_free(x);
-    }
-}
-
-static void test_order_is_by_value_then_by_place(void **state) {
-    (void)state;
-    hoi_device *device = sets[0].device;
-    hoi_tensor *x = MATRIX(device, 2, 4, 1, 3, 3, 2, NAN, -1, INFINITY, NAN);
-    hoi_index *down = hoi_order(x, 3, true), *up = hoi_order(x, 4, false);
-    assert_true(down && up && down->count == 6 && up->count == 8);
-    assert_memory_equal(down->host, ((int32_t[]){1, 2, 3, 2, 1, 0}), 6 * sizeof(int32_t));
-    assert_memory_equal(up->host, ((int32_t[]){0, 3, 1, 2, 1, 2, 0, 3}), 8 * sizeof(int32_t));
-    hoi_index_free(down);
-    hoi_index_free(up);
-    hoi_tensor_free(x);
-}
-
-static void test_a_packed_weight_follows_its_content_and_shape(void **state) {
-    (void)state;
-    EACH_SET(device) {
-        hoi_tensor *w = MATRIX(device, 2, 3, 1, 2, 3, 4, 5, 6), *x = MATRIX(device, 1, 3, 1, 0, 0), *y;
-        assert_values(y = hoi_linear(x, w, NULL, HOI_LINEAR, NULL), 1, 4);
-        hoi_tensor_free(y);
-        assert_true(hoi_tensor_write(w, (float[]){7, 2, 3, 8, 5, 6}));
-        assert_values(y = hoi_linear(x, w, NULL, HOI_LINEAR, NULL), 7, 8);
-        hoi_tensor_free(y);
-        hoi_tensor *turned = hoi_tensor_view(w, 0, 2, (int64_t[]){3, 2}), *two = MATRIX(device, 1, 2, 1, 0);
-        assert_values(y = hoi_linear(two, turned, NULL, HOI_LINEAR, NULL), 7, 3, 5);
-        hoi_tensor_free(y);
-        hoi_tensor *row = hoi_tensor_view(w, 3, 2, (int64_t[]){1, 3});
-        assert_values(y = hoi_linear(x, row, NULL, HOI_LINEAR, NULL), 8);
-        hoi_tensor_free(y);
-        hoi_tensor_free(row);
-        hoi_tensor_free(two);
-        hoi_tensor_free(turned);
-        hoi_tensor_free(x);
-        hoi_tensor_free(w);
-    }
-}
-
-static void check_refused(hoi_tensor *y, const char *part, int line) {
-    const char *message = y ? "a result" : hoi_error();
-    if (y || !strstr(message, part))
-        fail_msg("line %d: %s; a message with '%s' is wanted", line, message, part);
-}
-#define assert_refused(y, part) check_refused(y, part, __LINE__)
-
-static void test_what_does_not_fit_is_refused_with_its_shapes(void **state) {
-    (void)state;
-    hoi_device *device = sets[0].device;
-    size_t live = hoi_device_memory_now(device).live;
-    hoi_tensor *x = MATRIX(device, 2, 3, 1, 2, 3, 4, 5, 6), *v = VECTOR(device, 1, 2), *s = hoi_sum(x, -1, false);
-    hoi_tensor *half = hoi_tensor_stored(device, 2, (int64_t[]){2, 3}, HOI_F16, (uint16_t[6]){0});
-    hoi_tensor *cube = hoi_reshape(x, 3, (int64_t[]){1, 2, 3}), *zero = MATRIX(device, 2, 2, 1, 2, 2, 4);
-    hoi_tensor *pictures = hoi_reshape(x, 4, (int64_t[]){1, 1, 2, 3});
-    hoi_index *index = hoi_index_new(device, 2, (int32_t[]){0, 2}), *below = hoi_index_new(device, 1, (int32_t[]){-1});
-    assert_true(half && cube && pictures && index && below);
-    assert_refused(hoi_add(x, v), "add: shapes 2x3 and 2");
-    assert_refused(hoi_where(v, x, x), "where: shapes 2 and 2x3");
-    assert_refused(hoi_matmul(x, x), "matmul: 2x3 times 2x3");
-    assert_refused(hoi_matmul(x, v), "matmul: 2x3 times 2");
-    assert_refused(hoi_linear(x, zero, NULL, HOI_LINEAR, NULL), "linear: 2x3 through a weight 2x2");
-    assert_refused(hoi_linear(x, x, s, HOI_LINEAR, NULL), "linear: a bias scalar");
-    assert_refused(hoi_linear(x, x, v, HOI_LINEAR, x), "linear: a residual 2x3 for a result 2x2");
-    assert_refused(hoi_attention_of(x, NULL, NULL, 1, false, NULL), "attention: q (b, n, width)");
-    assert_refused(hoi_attention_of(cube, cube, cube, 2, false, NULL), "a width of 3 does not divide into 2 heads");
-    assert_refused(hoi_attention_of(cube, cube, cube, 1, false, x), "attention: a mask 2x3");
-    assert_refused(hoi_attention_of(cube, cube, NULL, 1, false, NULL), "attention:");
-    assert_refused(hoi_layer_norm(x, v, v, 0), "layer_norm: gain and bias of 3 F32 values are wanted for 2x3");
-    assert_refused(hoi_softmax(s), "softmax: a scalar has no last dimension");
-    assert_refused(hoi_sum(x, 2, false), "sum: dimension 3 of a tensor of rank 2");
-    assert_refused(hoi_inverse(x), "inverse: a square matrix");
-    assert_refused(hoi_inverse(zero), "inverse: the matrix is singular");
-    assert_refused(hoi_reshape(x, 2, (int64_t[]){4, -1}), "reshape: 2x3 has 6 elements, 4x-1 does not");
-    assert_refused(hoi_permute(x, (int[]){0, 0}), "permute: each of the 2 dimensions");
-    assert_refused(hoi_transpose(v), "transpose: a matrix is wanted");
-    assert_refused(hoi_expand(x, 2, (int64_t[]){2, 6}), "expand: 2x3 can not be repeated to 2x6");
-    assert_refused(hoi_slice(x, 1, 2, 2), "slice: 3..4 of 1..3");
-    assert_refused(hoi_slice(x, 2, 0, 1), "slice: dimension 3");
-    assert_refused(hoi_pad(x, 1, -1, 2), "pad: -1 before");
-    assert_refused(hoi_concat((hoi_tensor *[]){x, zero}, 2, 0), "concat: 2x2 does not fit beside 2x3");
-    assert_refused(hoi_rows(x, index), "rows: place 3 of 1..2");
-    assert_refused(hoi_rows(x, below), "rows: place 0 of 1..2");
-    assert_refused(hoi_scatter(x, index, 2), "scatter: place 3 of 1..2");
-    assert_refused(hoi_scatter(x, below, 2), "scatter:");
-    assert_refused(hoi_take(x, index, 2), "take: 2 places; 2 rows of 2 are wanted");
-    assert_refused(hoi_unfold(x, 2, 1, 0, false), "unfold: pictures (count, channels, height, width) are wanted");
-    assert_refused(hoi_unfold(pictures, 3, 1, 0, false), "unfold: kernel 3, stride 1, pad 0 on 2x3");
-    assert_refused(hoi_unfold(pictures, 1, 0, 0, false), "unfold: kernel 1, stride 0");
-    assert_refused(hoi_add(x, half), "add: an F32 tensor is wanted, this one is stored as F16");
-    assert_refused(hoi_softmax(half), "softmax: an F32 tensor is wanted");
-    assert_refused(hoi_tensor_new(device, 2, (int64_t[]){3, -1}), "tensor: shape 3x-1");
-    assert_refused(hoi_tensor_new(device, 2, (int64_t[]){65536, 65536}), "tensor: shape 65536x65536");
-    assert_refused(hoi_tensor_new(device, 7, (int64_t[7]){0}), "tensor: rank 7");
-    assert_refused(hoi_tensor_view(x, 2, 1, (int64_t[]){5}), "tensor: a view 5 from element 2 of 2x3");
-    hoi_tensor *all[] = {x, v, s, half, cube, zero, pictures};
-    for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
-        hoi_tensor_free(all[i]);
-    hoi_index_free(index);
-    hoi_index_free(below);
-    assert_int_equal(hoi_device_memory_now(device).live, live);
 }
 
 int main(int argc, char **argv) {
     struct CMUnitTest tests[100] = {
         cmocka_unit_test(test_every_operation_has_a_reference),
-        cmocka_unit_test(test_at_a_tie_the_slope_goes_where_the_header_says),
-        cmocka_unit_test(test_extreme_values_give_no_nan),
-        cmocka_unit_test(test_constructors_complete_their_arguments),
-        cmocka_unit_test(test_order_is_by_value_then_by_place),
-        cmocka_unit_test(test_a_packed_weight_follows_its_content_and_shape),
-        cmocka_unit_test(test_what_does_not_fit_is_refused_with_its_shapes),
     };
     static char names[100][80];
-    size_t count = 7;
+    size_t count = 1;
     for (int i = 0; i < reference_count && count < 100; ++i) {
         if (argc > 1 && strcmp(argv[1], references[i].name) != 0)
             continue;
-        snprintf(names[count], sizeof names[0], "%s: values and gradients equal the reference", references[i].name);
-        tests[count] = (struct CMUnitTest){.name = names[count], .test_func = test_reference,
+        snprintf(names[count], sizeof names[0], "%s: values and gradients equal the reference",
+                 references[i].name);
+        tests[count] = (struct CMUnitTest){.name = names[count],
+                                           .test_func = test_reference,
                                            .initial_state = (void *)&references[i]};
         ++count;
     }

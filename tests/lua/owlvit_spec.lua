@@ -173,7 +173,7 @@ describe("owlvit", function()
     assert.are.same(names, file:names())
   end)
 
-  it("lists of a picture each patch's best query above the threshold, inside the picture", function()
+  it("lists each patch's best query above the threshold, inside the picture", function()
     local detector <close> = owlvit.open(golden .. "owlvit")
     local pixels = {}
     hoi.seed(5)
@@ -205,10 +205,11 @@ describe("owlvit", function()
   it("begins, before it is trained, with each patch's own box and no opinion", function()
     local clip <close> = hoi.clip(golden .. "clip_gelu")
     local detector = owlvit.new(clip)
-    local logits, boxes = detector:forward(hoi.randn { 1, 3, 32, 32 }, detector:queries { "a dog" })
+    local x = hoi.randn { 1, 3, 32, 32 }
+    local logits, boxes = detector:forward(x, detector:queries { "a dog" })
     near(hoi.zeros { 1, 16, 1 }, logits, 0, "logits")
-    near(hoi.tensor { 0.5, 0.75, 0.25, 0.25 }, boxes:reshape(16, 4):slice(1, 10, 10):reshape(4),
-      1e-3, "the box in column 2, row 3")
+    local tenth = boxes:reshape(16, 4):slice(1, 10, 10):reshape(4) -- column 2, row 3
+    near(hoi.tensor { 0.5, 0.75, 0.25, 0.25 }, tenth, 1e-3, "the box")
     local names = {}
     for i, p in ipairs(detector:parameters()) do
       names[i] = p[1]
