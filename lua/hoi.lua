@@ -18,6 +18,7 @@ local rooms <const> = {
   { "hoi.pairing", "pairs" },
   { "hoi.progress", "progress" },
   { "hoi.safetensors", "safetensors" },
+  { "hoi.owlvit", "owlvit" },
   { "hoi.targets", "targets" },
   { "hoi.tensor", "tensor", "full", "zeros", "ones", "randn", "uniform", "concat", "seed",
     "checkpoint", "is_tensor", "roi", "gradcheck" },

@@ -198,6 +198,18 @@ function Targets:objects()
   return list
 end
 
+-- What a detector must find: people, and what the interactions are done with.
+function Targets:labels()
+  local list = self:objects()
+  for _, name in ipairs(list) do
+    if targets.object_name(name) == "person" then
+      return list
+    end
+  end
+  list[#list + 1] = "person"
+  return list
+end
+
 function Targets:add(what, description)
   local row = what
   if type(what) == "string" then

@@ -31,8 +31,12 @@ local targets <const> = hoi.targets(args.data == "mini" and "mini" or "hico", { 
 local method <const> = hoi.method(args.method, clip, targets,
   args.method == "zero_shot" and { view = args.view, text = args.text } or nil)
 
+-- The detector; one whose classes are sentences looks for what the interactions are done with.
 local function detector()
-  return hoi.detector(args.detector, { folder = args.detector_folder, file = args.detector_file })
+  return hoi.detector(args.detector, {
+    folder = args.detector_folder, file = args.detector_file,
+    labels = args.detector == "owlvit" and targets:labels() or nil,
+  })
 end
 
 local function interactions(name, data, boxes)

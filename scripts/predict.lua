@@ -44,8 +44,12 @@ if not args.model and classes ~= "mini" then
   io.stderr:write("predict: this CLIP has only ever seen drawn pictures; for photos give --model a folder with config.json, ",
     "model.safetensors, vocab.json and merges.txt of a real one (openai/clip-vit-base-patch16)\n")
 end
-local method <const> = hoi.method(args.method, clip, hoi.targets(classes))
-local detector <close> = hoi.detector(args.detector, { folder = args.detector_folder, file = args.detector_file })
+local targets <const> = hoi.targets(classes)
+local method <const> = hoi.method(args.method, clip, targets)
+local detector <close> = hoi.detector(args.detector, {
+  folder = args.detector_folder, file = args.detector_file,
+  labels = args.detector == "owlvit" and targets:labels() or nil, -- its classes are sentences
+})
 
 system.make_folder(args.out)
 local failed <const>, results <const> = {}, {}

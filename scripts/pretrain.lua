@@ -65,7 +65,8 @@ local function initialize(clip)
       p[2]:write(hoi.randn(p[2].shape, { deviation = deviation }))
     end
   end
-  for name, tower in pairs { vision_model = clip.visual, text_model = clip.text } do
+  for _, name in ipairs { "text_model", "vision_model" } do -- the generator gives in this order
+    local tower <const> = name == "text_model" and clip.text or clip.visual
     local w <const>, l <const> = tower.width, tower.depth
     normal("^" .. name .. ".*qkv_proj.weight", w ^ -0.5)
     normal("^" .. name .. ".*out_proj.weight", w ^ -0.5 * (2 * l) ^ -0.5)
@@ -207,10 +208,9 @@ local function train_detector()
   hoi.seed(args.seed + 1)
   local clip <const> = hoi.clip(args.out .. "/clip", { dtype = "float32" })
   local detector <const> = owlvit.new(clip)
-  for name, x in pairs(detector.heads) do
-    if x.rank == 2 and name ~= "box_head.dense2.weight" and not name:find "logit" then
-      x:write(hoi.randn(x.shape, { deviation = x:size(2) ^ -0.5 }))
-    end
+  for _, name in ipairs { "box_head.dense0", "class_head.dense0", "box_head.dense1" } do
+    local x <const> = detector.heads[name .. ".weight"]
+    x:write(hoi.randn(x.shape, { deviation = x:size(2) ^ -0.5 }))
   end
   detector.heads["class_head.logit_shift.bias"]:write { -0.5 } -- so that at first hardly anything is seen
   detector.heads["class_head.logit_scale.bias"]:write { 9 }

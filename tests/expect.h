@@ -1,5 +1,5 @@
-/* expect: short ways for tests to make tensors and to say what is expected of them. One device, kept between the tests of
-   a program; a test that leaves memory behind fails. */
+/* expect: short ways for tests to make tensors and to say what is expected of them. One device,
+   kept between the tests of a program; a test that leaves memory behind fails. */
 #ifndef EXPECT_H
 #define EXPECT_H
 

@@ -31,8 +31,8 @@ static void locate(const array *x, int64_t i, int64_t *at) {
     }
 }
 
-/* Gets the element of x at coordinates of `rank` dimensions to which x is broadcast: its dimensions are the last of
-   them, those of size 1 repeat. */
+/* Gets the element of x at coordinates of `rank` dimensions to which x is broadcast: its
+   dimensions are the last of them, those of size 1 repeat. */
 static int64_t place(const array *x, const int64_t *at, int rank) {
     int64_t place = 0;
     for (int d = 0; d < x->rank; ++d)
@@ -359,8 +359,9 @@ static void forward_normalize(const reference_call *c, array *y) {
 
 static void forward_cumsum(const reference_call *c, array *y) {
     EACH_ROW(c->in[0])
-    for (int64_t i = 0; i < cols; ++i) for (int64_t k = 0; k <= i; ++k)
-        y->at[r * cols + i] += c->in[0].at[r * cols + k];
+    for (int64_t i = 0; i < cols; ++i)
+        for (int64_t k = 0; k <= i; ++k)
+            y->at[r * cols + i] += c->in[0].at[r * cols + k];
 }
 
 /* c (n, n) = a b */
@@ -373,7 +374,8 @@ static void square_product(const double *a, const double *b, double *c, int64_t 
         }
 }
 
-/* Newton's iteration Y <- Y (2 - X Y), which starts at X' / (|X|_1 |X|_inf) and doubles the right digits. */
+/* Newton's iteration Y <- Y (2 - X Y), which starts at X' / (|X|_1 |X|_inf) and doubles the
+   right digits. */
 static void forward_inverse(const reference_call *c, array *y) {
     const array *x = &c->in[0];
     int64_t n = x->shape[0];

@@ -1,5 +1,5 @@
-/* reference: every operation once more, from its definition: plain loops over doubles that know nothing
-   of how hoi computes. The yardstick of test_ops. */
+/* reference: every operation once more, from its definition: plain loops over doubles that know
+   nothing of how hoi computes. The yardstick of test_ops. */
 #ifndef REFERENCE_H
 #define REFERENCE_H
 
@@ -15,7 +15,8 @@ typedef struct array {
     double *at;
 } array;
 
-/* What an operation is applied to: inputs, numbers and places mean what they mean in hoi_arguments. */
+/* What an operation is applied to: inputs, numbers and places mean what they mean in
+   hoi_arguments. */
 typedef struct reference_call {
     array in[REFERENCE_INPUTS];
     int count;
@@ -25,8 +26,8 @@ typedef struct reference_call {
     int index_count;
 } reference_call;
 
-/* One check of an operation. in: a word for each input, "3x5", "s" a scalar, "-" absent; a letter before the
-   shape tells the content (none: uniform in -1.5 .. 1.5):
+/* One check of an operation. in: a word for each input, "3x5", "s" a scalar, "-" absent; a letter
+   before the shape tells the content (none: uniform in -1.5 .. 1.5):
    +  positive, 0.3 .. 3         w  away from 0                 l  large, -30 .. 30
    t  few values, many equal     c  zeros and ones              d  a larger diagonal
    m  some -inf, some rows all   h  stored as F16               b  stored as BF16
@@ -38,8 +39,9 @@ typedef struct reference_case {
     const char *index;
 } reference_case;
 
-/* forward fills y's shape and allocates y->at (free). number: n[0] of all cases, where operations share a function.
-   kinked: the slope may jump; entries beside a jump are not compared. constant: bit i set: input i has no gradient. */
+/* forward fills y's shape and allocates y->at (free). number: n[0] of all cases, where
+   operations share a function. kinked: the slope may jump; entries beside a jump are not
+   compared. constant: bit i set: input i has no gradient. */
 typedef struct reference {
     const char *name;
     void (*forward)(const reference_call *c, array *y);
@@ -52,7 +54,8 @@ typedef struct reference {
 extern const reference references[];
 extern const int reference_count;
 
-/* Gets the number of elements; a new array of zeros, one longer than its shape says so that none is empty. */
+/* Gets the number of elements; a new array of zeros, one longer than its shape says so that none
+   is empty. */
 int64_t array_count(const array *x);
 array array_new(int rank, const int64_t *shape);
 

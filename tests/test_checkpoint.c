@@ -1,5 +1,6 @@
-/* test_checkpoint: blocks that run again in backward: the same bits as without, what they may capture, what they keep and
-   give back; the same bits in every run and for any number of threads. */
+/* test_checkpoint: blocks that run again in backward: the same bits as without, what they may
+   capture, what they keep and give back; the same bits in every run and for any number of
+   threads. */
 #include "tests/expect.h"
 
 #include <unistd.h>
@@ -199,7 +200,8 @@ static void test_a_checkpoint_lets_its_block_go_once_whatever_happens(void **sta
     hoi_tensor_free(x);
 }
 
-/* A prompt computed outside (a scale of a leaf) is used inside checkpoints without being their input. */
+/* A prompt computed outside (a scale of a leaf) is used inside checkpoints without being their
+   input. */
 typedef struct captured {
     hoi_tensor *prompt;
 } captured;
@@ -287,7 +289,8 @@ static void test_checkpoints_keep_less(void **state) {
 
 /* ------------------------------------------------------------------ the same bits */
 
-/* Sums up the bits of losses and gradients of layers that are large enough to be dealt out among threads. */
+/* Sums up the bits of losses and gradients of layers that are large enough to be dealt out among
+   threads. */
 static uint64_t bits_of_training(void) {
     hoi_tensor *x = NOISE(1, 1, false, 12, 50, WIDTH);
     layer l[3] = {new_layer(10, true), new_layer(20, true), new_layer(30, true)};

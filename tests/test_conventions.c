@@ -1,5 +1,6 @@
-/* test_conventions: what differences of a reference can not tell: which side a tie goes to, what extreme values give, what
-   constructors complete, what a packed weight follows, and what is refused with which words. On both kernel sets. */
+/* test_conventions: what differences of a reference can not tell: which side a tie goes to, what
+   extreme values give, what constructors complete, what a packed weight follows, and what is
+   refused with which words. On both kernel sets. */
 #include "tests/expect.h"
 
 /* Backward from y with ones; y is let go. */

@@ -1,4 +1,5 @@
-/* test_device: choosing a device, memory and its accounts, what is said when something is missing or fails, profile. */
+/* test_device: choosing a device, memory and its accounts, what is said when something is
+   missing or fails, profile. */
 #include "tests/expect.h"
 
 #include <unistd.h>
@@ -9,7 +10,7 @@ static void check_text(const char *text, const char *part, int line) {
 }
 #define assert_text(text, part) check_text(text, part, __LINE__)
 
-/* ------------------------------------------------------------------ in a process of its own: drivers read the environment once */
+/* ------------------------------ in a process of its own: drivers read the environment once */
 
 /* What a child does: opens a device by a wish, fills a buffer, and tells what came of it. */
 static int child(const char *wish) {
@@ -229,7 +230,7 @@ static void test_the_owner_is_asked_before_memory_runs_out(void **state) {
     hoi_buffer_free(next);
 }
 
-/* ------------------------------------------------------------------ out of memory at every place */
+/* ------------------------------ out of memory at every place */
 
 static hoi_tensor *run_inside(void *context, hoi_tensor *const *in, int count) {
     hoi_tensor *const *w = context, *up, *y = NULL;

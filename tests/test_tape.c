@@ -242,7 +242,8 @@ static void test_ten_thousand_steps_end_with_the_bytes_they_began_with(void **st
 
 enum { LEAVES = 4, NODES = 14 };
 
-/* Grows a graph whose operations and inputs depend on the key alone, from leaves of 3x3, 1x3 and 3x1, and gets its sum. */
+/* Grows a graph whose operations and inputs depend on the key alone, from leaves of 3x3, 1x3 and
+   3x1, and gets its sum. */
 static hoi_tensor *grow(hoi_tensor *const *leaves, uint64_t key) {
     hoi_tensor *at[LEAVES + NODES];
     hoi_random r = hoi_random_stream(key, 0, 1);

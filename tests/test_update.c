@@ -1,5 +1,6 @@
-/* test_update: the kernels that no operation of the table covers: optimisers' steps, clipping, random numbers, pictures of
-   bytes, stored halves; against their definitions in double, on both kernel sets. */
+/* test_update: the kernels that no operation of the table covers: optimisers' steps, clipping,
+   random numbers, pictures of bytes, stored halves; against their definitions in double, on both
+   kernel sets. */
 #include "tests/expect.h"
 
 static void at_sizes(void (*test)(int64_t n)) {
@@ -95,7 +96,8 @@ static void check_clip(int64_t n) {
     FREE(g, h, partial, norm);
 }
 
-/* Uniform numbers are those of core/random.h, bit for bit; the others have the moments they should. */
+/* Uniform numbers are those of core/random.h, bit for bit; the others have the moments they
+   should. */
 static void check_random(int64_t n) {
     hoi_random r = {1234567, 0};
     hoi_tensor *x = random_of(n, HOI_UNIFORM, r.key, 0, 1), *y = random_of(n, HOI_NORMAL, 5, 2, 3),

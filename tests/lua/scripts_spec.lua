@@ -312,14 +312,15 @@ describe("pretrain, and what takes its models", function()
   it("predict: the same with the trained detector, one word changed", function()
     works("scripts/draw.lua", "--count", 2, "--out", folder .. "/two")
     local output = works("scripts/predict.lua", "--model", clip_folder, "--classes", "mini",
-      "--detector-folder", detector_folder, "--out", folder .. "/seen", folder .. "/two")
+      "--detector", "owlvit", "--detector-folder", detector_folder, "--out", folder .. "/seen",
+      folder .. "/two")
     assert.matches("2 of 2 pictures", output)
     assert.are.equal(2, #json.load(folder .. "/seen/predictions.json"))
   end)
 
   it("evaluate: figures of the drawn world, printed and as JSON", function()
-    local output = works("scripts/evaluate.lua", "--model", clip_folder, "--detector-folder",
-      detector_folder, "--size", 6, "--json", folder .. "/figures.json")
+    local output = works("scripts/evaluate.lua", "--model", clip_folder, "--size", 6,
+      "--json", folder .. "/figures.json")
     assert.matches("mAP", output)
     assert.matches("AP50", output)
     local figures = json.load(folder .. "/figures.json")
@@ -329,5 +330,35 @@ describe("pretrain, and what takes its models", function()
     end
     assert.is_true(figures.retrieval.text_first >= 0)
     assert.is_number(figures.boxes.person)
+  end)
+end)
+
+describe("predict with what hoi brings along", function()
+  it("finds the person on a chair, from the picture alone", function()
+    -- The first picture of the test world: a man sitting on a chair, large.
+    works("scripts/draw.lua", "--count", 1, "--out", folder .. "/chair")
+    local output = works("scripts/predict.lua", "--out", folder .. "/named", folder .. "/chair")
+    assert.matches("1 of 1 pictures", output)
+    local result = json.load(folder .. "/named/predictions.json")[1]
+    local truth = data.mini({ size = 1 })[1].annotations[1]
+    assert.are.equal("chair", truth.object)
+    local function inside(box, found) -- whether the middle of what was found lies in the box
+      local x, y = (found[1] + found[3]) / 2, (found[2] + found[4]) / 2
+      return x > box[1] and x < box[3] and y > box[2] and y < box[4]
+    end
+    local named = false
+    for _, found in ipairs(result.interactions) do
+      named = named or found.verb == truth.verb and found.object == truth.object
+        and inside(truth.human_box, found.human_box) and inside(truth.object_box, found.object_box)
+    end
+    assert.is_true(named, output)
+  end)
+
+  it("says that it knows drawn pictures only, when asked for more", function()
+    works("scripts/draw.lua", "--count", 1, "--out", folder .. "/photo")
+    local _, output = run("scripts/predict.lua", "--classes", "vcoco", "--out", folder .. "/asked",
+      folder .. "/photo")
+    assert.matches("only ever seen drawn pictures", output)
+    assert.matches("%-%-model", output)
   end)
 end)
