@@ -14,14 +14,17 @@ static hoi_tensor *then(hoi_tensor *x, hoi_tensor *y) {
 hoi_tensor *hoi_tower_embed_pixels(const hoi_tower *tower, hoi_tensor *pixels) {
     int64_t size = tower->size;
     char text[96];
-    if (pixels->rank != 4 || pixels->shape[1] != 3 || pixels->shape[2] != size || pixels->shape[3] != size) {
-        hoi_fail("clip: pixels (count, 3, %d, %d) are wanted, these are %s", tower->size, tower->size,
-                 hoi_shape_text(pixels->rank, pixels->shape, text));
+    if (pixels->rank != 4 || pixels->shape[1] != 3 || pixels->shape[2] != size ||
+        pixels->shape[3] != size) {
+        hoi_fail("clip: pixels (count, 3, %d, %d) are wanted, these are %s", tower->size,
+                 tower->size, hoi_shape_text(pixels->rank, pixels->shape, text));
         return NULL;
     }
     int64_t b = pixels->shape[0], token[3] = {1, 1, tower->width}, all[3] = {b, 1, tower->width};
     hoi_tensor *patches = hoi_unfold(pixels, tower->patch, tower->patch, 0, false);
-    hoi_tensor *x = patches ? then(patches, hoi_linear(patches, tower->patch_weight, NULL, HOI_LINEAR, NULL)) : NULL;
+    hoi_tensor *x =
+        patches ? then(patches, hoi_linear(patches, tower->patch_weight, NULL, HOI_LINEAR, NULL))
+                : NULL;
     hoi_tensor *one = x ? hoi_reshape(tower->class_embedding, 3, token) : NULL;
     hoi_tensor *first = one ? then(one, hoi_expand(one, 3, all)) : NULL;
     hoi_tensor *y = first ? hoi_concat((hoi_tensor *[]){first, x}, 2, 1) : NULL;
@@ -52,7 +55,9 @@ hoi_tensor *hoi_tower_enter(const hoi_tower *tower, hoi_tensor *x) {
         position = then(position, hoi_pad(position, 0, 0, n - known));
     hoi_tensor *y = position ? hoi_add(x, position) : NULL;
     hoi_tensor_free(position);
-    return y && tower->pre_gain ? then(y, hoi_layer_norm(y, tower->pre_gain, tower->pre_bias, tower->eps)) : y;
+    return y && tower->pre_gain
+               ? then(y, hoi_layer_norm(y, tower->pre_gain, tower->pre_bias, tower->eps))
+               : y;
 }
 
 /* Gets weight + delta; weight itself, counted, without one. */
@@ -63,14 +68,16 @@ static hoi_tensor *with_delta(hoi_tensor *weight, hoi_tensor *delta) {
 }
 
 /* Gets qkv + (q, k, v deltas one after the other). */
-static hoi_tensor *qkv_with_deltas(const hoi_tower *tower, hoi_tensor *weight, hoi_tensor *const *deltas) {
+static hoi_tensor *qkv_with_deltas(const hoi_tower *tower, hoi_tensor *weight,
+                                   hoi_tensor *const *deltas) {
     int64_t shape[2] = {tower->width, tower->width};
     hoi_tensor *parts[3] = {NULL}, *all = NULL, *y = NULL;
     bool ok = true;
     if (!deltas[0] && !deltas[1] && !deltas[2])
         return hoi_tensor_ref(weight);
     for (int i = 0; ok && i < 3; ++i) {
-        parts[i] = deltas[i] ? hoi_tensor_ref(deltas[i]) : hoi_tensor_full(hoi_tensor_device(weight), 2, shape, 0.0f);
+        parts[i] = deltas[i] ? hoi_tensor_ref(deltas[i])
+                             : hoi_tensor_full(hoi_tensor_device(weight), 2, shape, 0.0f);
         ok = parts[i] != NULL;
     }
     if (ok && (all = hoi_concat(parts, 3, 0)))
@@ -81,10 +88,12 @@ static hoi_tensor *qkv_with_deltas(const hoi_tower *tower, hoi_tensor *weight, h
     return y;
 }
 
-static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b, hoi_tensor *x, bool causal,
-                               hoi_tensor *mask, hoi_tensor *const *deltas) {
-    hoi_tensor *qkv = qkv_with_deltas(tower, b->qkv_weight, deltas), *out = with_delta(b->out_weight, deltas[HOI_DELTA_OUT]);
-    hoi_tensor *fc1 = with_delta(b->fc1_weight, deltas[HOI_DELTA_FC1]), *fc2 = with_delta(b->fc2_weight, deltas[HOI_DELTA_FC2]);
+static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b, hoi_tensor *x,
+                               bool causal, hoi_tensor *mask, hoi_tensor *const *deltas) {
+    hoi_tensor *qkv = qkv_with_deltas(tower, b->qkv_weight, deltas),
+               *out = with_delta(b->out_weight, deltas[HOI_DELTA_OUT]);
+    hoi_tensor *fc1 = with_delta(b->fc1_weight, deltas[HOI_DELTA_FC1]),
+               *fc2 = with_delta(b->fc2_weight, deltas[HOI_DELTA_FC2]);
     hoi_tensor *h = NULL, *middle = NULL, *y = NULL;
     if (qkv && out && fc1 && fc2)
         h = hoi_layer_norm(x, b->norm1_gain, b->norm1_bias, tower->eps);
@@ -129,7 +138,8 @@ static void drop_again(void *context) {
     free(a);
 }
 
-hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, hoi_tensor *x, const hoi_block_options *options) {
+hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, hoi_tensor *x,
+                                const hoi_block_options *options) {
     static const hoi_block_options none;
     const hoi_block_options *o = options ? options : &none;
     char text[96];
@@ -204,7 +214,8 @@ hoi_tensor *hoi_clip_encode_pixels(hoi_clip *clip, hoi_tensor *pixels) {
 }
 
 /* One chunk of texts, cut after its own longest end token. */
-static hoi_tensor *encode_chunk(hoi_clip *clip, const int32_t *ids, const int32_t *eot, int count, int context) {
+static hoi_tensor *encode_chunk(hoi_clip *clip, const int32_t *ids, const int32_t *eot, int count,
+                                int context) {
     const hoi_tower *tower = &clip->text;
     int n = 1;
     for (int i = 0; i < count; ++i)
@@ -216,7 +227,8 @@ static hoi_tensor *encode_chunk(hoi_clip *clip, const int32_t *ids, const int32_
         return NULL;
     }
     for (int i = 0; i < count; ++i)
-        memcpy(cut + (size_t)i * (size_t)n, ids + (size_t)i * (size_t)context, (size_t)n * sizeof *cut);
+        memcpy(cut + (size_t)i * (size_t)n, ids + (size_t)i * (size_t)context,
+               (size_t)n * sizeof *cut);
     hoi_index *index = hoi_index_new(clip->device, count * n, cut);
     free(cut);
     hoi_tensor *x = index ? hoi_tower_embed_ids(tower, index, count, n) : NULL;
@@ -227,7 +239,8 @@ static hoi_tensor *encode_chunk(hoi_clip *clip, const int32_t *ids, const int32_
     return x ? then(x, hoi_tower_read(tower, x, eot)) : NULL;
 }
 
-hoi_tensor *hoi_clip_encode_ids(hoi_clip *clip, const int32_t *ids, const int32_t *eot, int count, int context) {
+hoi_tensor *hoi_clip_encode_ids(hoi_clip *clip, const int32_t *ids, const int32_t *eot, int count,
+                                int context) {
     enum { CHUNK = 64 };
     int chunks = (count + CHUNK - 1) / CHUNK;
     hoi_tensor *y = NULL, **parts;

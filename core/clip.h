@@ -1,5 +1,5 @@
-/* clip: CLIP's two towers, open: embed, enter, block, leave. What happens between blocks (prompts, adapters, pair tokens) is
-   the caller's. Every ViT size, from a Hugging Face folder unchanged. */
+/* clip: CLIP's two towers, open: embed, enter, block, leave. What happens between blocks (prompts,
+   adapters, pair tokens) is the caller's. Every ViT size, from a Hugging Face folder unchanged. */
 #ifndef HOI_CLIP_H
 #define HOI_CLIP_H
 
@@ -7,7 +7,8 @@
 #include "core/ops.h"
 #include "core/safetensors.h"
 
-/* One pre-norm transformer block: x += out(attention(norm1 x)); x += fc2(act(fc1(norm2 x))). qkv: q, k, v rows one after the other. */
+/* One pre-norm transformer block: x += out(attention(norm1 x)); x += fc2(act(fc1(norm2 x))). qkv:
+ * q, k, v rows one after the other. */
 typedef struct hoi_tower_block {
     hoi_tensor *norm1_gain, *norm1_bias, *qkv_weight, *qkv_bias, *out_weight, *out_bias;
     hoi_tensor *norm2_gain, *norm2_bias, *fc1_weight, *fc1_bias, *fc2_weight, *fc2_bias;
@@ -21,17 +22,18 @@ typedef struct hoi_tower {
     int vocabulary;
     hoi_activation activation;
     float eps;
-    hoi_tensor *patch_weight;    /* (width, 3 * patch * patch); pictures */
-    hoi_tensor *class_embedding; /* (width); pictures */
-    hoi_tensor *tokens;          /* (vocabulary, width); text */
-    hoi_tensor *position;        /* (places, width) */
+    hoi_tensor *patch_weight;        /* (width, 3 * patch * patch); pictures */
+    hoi_tensor *class_embedding;     /* (width); pictures */
+    hoi_tensor *tokens;              /* (vocabulary, width); text */
+    hoi_tensor *position;            /* (places, width) */
     hoi_tensor *pre_gain, *pre_bias; /* pictures */
     hoi_tensor *post_gain, *post_bias;
     hoi_tensor *projection; /* (out, width) */
     hoi_tower_block *blocks;
 } hoi_tower;
 
-/* A named parameter; the name is Hugging Face's, but for q_proj, k_proj, v_proj, which are one: qkv_proj. */
+/* A named parameter; the name is Hugging Face's, but for q_proj, k_proj, v_proj, which are one:
+ * qkv_proj. */
 typedef struct hoi_parameter {
     char name[96];
     hoi_tensor **slot;
@@ -42,47 +44,66 @@ typedef struct hoi_clip {
     hoi_device *device;
     int width; /* of the joint space */
     hoi_tower visual, text;
-    hoi_tensor *logit_scale; /* scalar: log of the factor of cosines; NULL in a detector's file without one */
+    hoi_tensor *logit_scale; /* scalar: log of the factor of cosines; NULL in a detector's file
+                                without one */
     hoi_preprocess preprocess;
     hoi_parameter *parameters;
     int parameter_count;
 } hoi_clip;
 
-/* Reads config.json (Hugging Face's, absent values are its defaults) and makes towers of zeros (gains: ones): to be trained or
-   filled. label: what messages call the text. NULL after hoi_fail. */
+/* Reads config.json (Hugging Face's, absent values are its defaults) and makes towers of zeros
+   (gains: ones): to be trained or filled. label: what messages call the text. NULL after hoi_fail.
+ */
 hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label);
-/* Fills every parameter from a file; names are looked up as they are and after `prefix` ("owlvit."). Matrices stay F16 or BF16 where
-   the file has them so and widen is false. Fails naming the first that is missing or of another shape. */
+/* Fills every parameter from a file; names are looked up as they are and after `prefix`
+   ("owlvit."). Matrices stay F16 or BF16 where the file has them so and widen is false. Fails
+   naming the first that is missing or of another shape. */
 bool hoi_clip_fill(hoi_clip *clip, const hoi_safetensors *file, const char *prefix, bool widen);
 hoi_clip *hoi_clip_ref(hoi_clip *clip);
 void hoi_clip_free(hoi_clip *clip);
 
-/* Gets (b, 1 + patches, width) of pixels (b, 3, size, size): class token first, patches row by row. No positions yet. */
+/* Gets (b, 1 + patches, width) of pixels (b, 3, size, size): class token first, patches row by row.
+ * No positions yet. */
 hoi_tensor *hoi_tower_embed_pixels(const hoi_tower *tower, hoi_tensor *pixels);
 /* Gets (count, n, width) of token ids (count * n, row-major). n <= places. */
 hoi_tensor *hoi_tower_embed_ids(const hoi_tower *tower, hoi_index *ids, int count, int n);
-/* Adds the first n positions and, for pictures, normalises (ln_pre). Tokens past `places` get no position. x (b, n, width). */
+/* Adds the first n positions and, for pictures, normalises (ln_pre). Tokens past `places` get no
+ * position. x (b, n, width). */
 hoi_tensor *hoi_tower_enter(const hoi_tower *tower, hoi_tensor *x);
 
-/* What a block may be given. mask: as hoi_attention_of. deltas: added to the weights for this call (low-rank learning), full-sized. */
-enum { HOI_DELTA_Q, HOI_DELTA_K, HOI_DELTA_V, HOI_DELTA_OUT, HOI_DELTA_FC1, HOI_DELTA_FC2, HOI_DELTAS };
+/* What a block may be given. mask: as hoi_attention_of. deltas: added to the weights for this call
+ * (low-rank learning), full-sized. */
+enum {
+    HOI_DELTA_Q,
+    HOI_DELTA_K,
+    HOI_DELTA_V,
+    HOI_DELTA_OUT,
+    HOI_DELTA_FC1,
+    HOI_DELTA_FC2,
+    HOI_DELTAS
+};
 typedef struct hoi_block_options {
     bool causal, recompute; /* recompute: keep only x, run the block again in backward */
     hoi_tensor *mask;
     hoi_tensor *deltas[HOI_DELTAS];
 } hoi_block_options;
-/* Runs block i (0-based) on x (b, n, width). clip: the owner, kept while backward may need the block. */
-hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, hoi_tensor *x, const hoi_block_options *options);
+/* Runs block i (0-based) on x (b, n, width). clip: the owner, kept while backward may need the
+ * block. */
+hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, hoi_tensor *x,
+                                const hoi_block_options *options);
 
 /* The tower's last layer norm, and the projection into the joint space, on any (..., width). */
 hoi_tensor *hoi_tower_norm(const hoi_tower *tower, hoi_tensor *x);
 hoi_tensor *hoi_tower_project(const hoi_tower *tower, hoi_tensor *x);
-/* Gets the features (b, out) read at a place of each row of x (b, n, width): norm and projection. */
+/* Gets the features (b, out) read at a place of each row of x (b, n, width): norm and projection.
+ */
 hoi_tensor *hoi_tower_read(const hoi_tower *tower, hoi_tensor *x, const int32_t *places);
 
-/* Gets (b, out) of pixels, (count, out) of texts in one go. Text is cut after the longest end token (exact: attention is
-   causal) and goes through in chunks, so that memory does not grow with the number of texts. ids (count, context), eot (count). */
+/* Gets (b, out) of pixels, (count, out) of texts in one go. Text is cut after the longest end token
+   (exact: attention is causal) and goes through in chunks, so that memory does not grow with the
+   number of texts. ids (count, context), eot (count). */
 hoi_tensor *hoi_clip_encode_pixels(hoi_clip *clip, hoi_tensor *pixels);
-hoi_tensor *hoi_clip_encode_ids(hoi_clip *clip, const int32_t *ids, const int32_t *eot, int count, int context);
+hoi_tensor *hoi_clip_encode_ids(hoi_clip *clip, const int32_t *ids, const int32_t *eot, int count,
+                                int context);
 
 #endif

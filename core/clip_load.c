@@ -40,13 +40,15 @@ static double number_of(reader *r, const char *name, double fallback) {
 }
 
 static hoi_activation activation_of(reader *r) {
-    const cJSON *item = r->section ? cJSON_GetObjectItemCaseSensitive(r->section, "hidden_act") : NULL;
+    const cJSON *item =
+        r->section ? cJSON_GetObjectItemCaseSensitive(r->section, "hidden_act") : NULL;
     const char *name = cJSON_GetStringValue(item);
     if (!item || (name && strcmp(name, "quick_gelu") == 0))
         return HOI_QUICK_GELU;
     if (name && strcmp(name, "gelu") == 0)
         return HOI_GELU;
-    r->ok = hoi_fail("clip: %s: %shidden_act is '%s'; quick_gelu and gelu are known", r->label, r->path, name ? name : "?");
+    r->ok = hoi_fail("clip: %s: %shidden_act is '%s'; quick_gelu and gelu are known", r->label,
+                     r->path, name ? name : "?");
     return HOI_QUICK_GELU;
 }
 
@@ -64,7 +66,8 @@ static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
     bool owl = cJSON_GetStringValue(kind) && strcmp(cJSON_GetStringValue(kind), "owlvit") == 0;
     reader r = {label, top, "", true};
     clip->width = integer_of(&r, "projection_dim", 512);
-    r = (reader){label, section_of(top, "vision_config", "vision_config_dict"), "vision_config.", r.ok};
+    r = (reader){label, section_of(top, "vision_config", "vision_config_dict"), "vision_config.",
+                 r.ok};
     v->width = integer_of(&r, "hidden_size", 768);
     v->hidden = integer_of(&r, "intermediate_size", 3072);
     v->depth = integer_of(&r, "num_hidden_layers", 12);
@@ -73,8 +76,10 @@ static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
     v->patch = integer_of(&r, "patch_size", 32);
     v->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
     v->activation = activation_of(&r);
-    if (r.ok && (v->size % v->patch != 0 || v->width % v->heads != 0 || integer_of(&r, "num_channels", 3) != 3))
-        r.ok = hoi_fail("clip: %s: image_size %d, patch_size %d, hidden_size %d, num_attention_heads %d: sizes must divide, "
+    if (r.ok && (v->size % v->patch != 0 || v->width % v->heads != 0 ||
+                 integer_of(&r, "num_channels", 3) != 3))
+        r.ok = hoi_fail("clip: %s: image_size %d, patch_size %d, hidden_size %d, "
+                        "num_attention_heads %d: sizes must divide, "
                         "channels be 3",
                         label, v->size, v->patch, v->width, v->heads);
     v->places = r.ok ? 1 + (v->size / v->patch) * (v->size / v->patch) : 1;
@@ -89,14 +94,17 @@ static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
     t->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
     t->activation = activation_of(&r);
     if (r.ok && t->width % t->heads != 0)
-        r.ok = hoi_fail("clip: %s: text_config: hidden_size %d does not divide into %d heads", label, t->width, t->heads);
+        r.ok = hoi_fail("clip: %s: text_config: hidden_size %d does not divide into %d heads",
+                        label, t->width, t->heads);
     return r.ok;
 }
 
 /* ---- parameters ---- */
 
-static bool add_parameter(hoi_clip *clip, const char *name, hoi_tensor **slot, int rank, int64_t a, int64_t b, float value) {
-    hoi_parameter *grown = realloc(clip->parameters, (size_t)(clip->parameter_count + 1) * sizeof *grown);
+static bool add_parameter(hoi_clip *clip, const char *name, hoi_tensor **slot, int rank, int64_t a,
+                          int64_t b, float value) {
+    hoi_parameter *grown =
+        realloc(clip->parameters, (size_t)(clip->parameter_count + 1) * sizeof *grown);
     if (!grown)
         return hoi_fail("clip: out of host memory");
     clip->parameters = grown;
@@ -106,7 +114,8 @@ static bool add_parameter(hoi_clip *clip, const char *name, hoi_tensor **slot, i
     return *slot != NULL;
 }
 
-static bool add_pair(hoi_clip *clip, const char *name, hoi_tensor **weight, hoi_tensor **bias, int rank, int64_t a, int64_t b) {
+static bool add_pair(hoi_clip *clip, const char *name, hoi_tensor **weight, hoi_tensor **bias,
+                     int rank, int64_t a, int64_t b) {
     char text[96];
     snprintf(text, sizeof text, "%s.weight", name);
     if (!add_parameter(clip, text, weight, rank, a, b, rank == 1 ? 1.0f : 0.0f))
@@ -138,22 +147,28 @@ static bool add_blocks(hoi_clip *clip, hoi_tower *tower, const char *name) {
 
 static bool add_parameters(hoi_clip *clip) {
     hoi_tower *v = &clip->visual, *t = &clip->text;
-    return add_parameter(clip, "vision_model.embeddings.class_embedding", &v->class_embedding, 1, v->width, 0, 0.0f) &&
-           add_parameter(clip, "vision_model.embeddings.patch_embedding.weight", &v->patch_weight, 2, v->width,
-                         (int64_t)3 * v->patch * v->patch, 0.0f) &&
-           add_parameter(clip, "vision_model.embeddings.position_embedding.weight", &v->position, 2, v->places, v->width,
-                         0.0f) &&
-           add_pair(clip, "vision_model.pre_layrnorm", &v->pre_gain, &v->pre_bias, 1, v->width, 0) &&
+    return add_parameter(clip, "vision_model.embeddings.class_embedding", &v->class_embedding, 1,
+                         v->width, 0, 0.0f) &&
+           add_parameter(clip, "vision_model.embeddings.patch_embedding.weight", &v->patch_weight,
+                         2, v->width, (int64_t)3 * v->patch * v->patch, 0.0f) &&
+           add_parameter(clip, "vision_model.embeddings.position_embedding.weight", &v->position, 2,
+                         v->places, v->width, 0.0f) &&
+           add_pair(clip, "vision_model.pre_layrnorm", &v->pre_gain, &v->pre_bias, 1, v->width,
+                    0) &&
            add_blocks(clip, v, "vision_model") &&
-           add_pair(clip, "vision_model.post_layernorm", &v->post_gain, &v->post_bias, 1, v->width, 0) &&
-           add_parameter(clip, "visual_projection.weight", &v->projection, 2, clip->width, v->width, 0.0f) &&
-           add_parameter(clip, "text_model.embeddings.token_embedding.weight", &t->tokens, 2, t->vocabulary, t->width,
+           add_pair(clip, "vision_model.post_layernorm", &v->post_gain, &v->post_bias, 1, v->width,
+                    0) &&
+           add_parameter(clip, "visual_projection.weight", &v->projection, 2, clip->width, v->width,
                          0.0f) &&
-           add_parameter(clip, "text_model.embeddings.position_embedding.weight", &t->position, 2, t->places, t->width,
-                         0.0f) &&
+           add_parameter(clip, "text_model.embeddings.token_embedding.weight", &t->tokens, 2,
+                         t->vocabulary, t->width, 0.0f) &&
+           add_parameter(clip, "text_model.embeddings.position_embedding.weight", &t->position, 2,
+                         t->places, t->width, 0.0f) &&
            add_blocks(clip, t, "text_model") &&
-           add_pair(clip, "text_model.final_layer_norm", &t->post_gain, &t->post_bias, 1, t->width, 0) &&
-           add_parameter(clip, "text_projection.weight", &t->projection, 2, clip->width, t->width, 0.0f) &&
+           add_pair(clip, "text_model.final_layer_norm", &t->post_gain, &t->post_bias, 1, t->width,
+                    0) &&
+           add_parameter(clip, "text_projection.weight", &t->projection, 2, clip->width, t->width,
+                         0.0f) &&
            add_parameter(clip, "logit_scale", &clip->logit_scale, 0, 0, 0, logf(1.0f / 0.07f));
 }
 
@@ -207,42 +222,49 @@ static const hoi_entry *find(const hoi_safetensors *file, const char *prefix, co
 }
 
 /* CLIP's files say pre_layrnorm, OWL-ViT's pre_layernorm. */
-static const hoi_entry *find_either(const hoi_safetensors *file, const char *prefix, const char *name) {
+static const hoi_entry *find_either(const hoi_safetensors *file, const char *prefix,
+                                    const char *name) {
     const hoi_entry *entry = find(file, prefix, name);
     const char *at = strstr(name, "pre_layrnorm");
     if (!entry && at) {
         char text[128];
-        snprintf(text, sizeof text, "%.*spre_layernorm%s", (int)(at - name), name, at + strlen("pre_layrnorm"));
+        snprintf(text, sizeof text, "%.*spre_layernorm%s", (int)(at - name), name,
+                 at + strlen("pre_layrnorm"));
         entry = find(file, prefix, text);
     }
     return entry;
 }
 
 static bool missing(const hoi_safetensors *file, const char *name) {
-    return hoi_fail("clip: %s: no '%s' in it; is this a CLIP model of Hugging Face's layout?", hoi_safetensors_label(file),
-                    name);
+    return hoi_fail("clip: %s: no '%s' in it; is this a CLIP model of Hugging Face's layout?",
+                    hoi_safetensors_label(file), name);
 }
 
 /* The patch kernel is stored (width, 3, patch, patch): count and first size are what must fit. */
 static bool fits(const hoi_safetensors *file, const hoi_entry *entry, int64_t rows, int64_t count) {
     char text[96];
-    bool ok = entry->rank == 0 ? count == 1 : entry->shape[0] == rows && (int64_t)hoi_entry_elements(entry) == count;
+    bool ok = entry->rank == 0
+                  ? count == 1
+                  : entry->shape[0] == rows && (int64_t)hoi_entry_elements(entry) == count;
     if (entry->rank == 1 && entry->shape[0] == 1 && count == 1)
         ok = true;
-    if (ok && entry->dtype != HOI_F32 && entry->dtype != HOI_F16 && entry->dtype != HOI_BF16 && entry->dtype != HOI_F64)
-        return hoi_fail("clip: %s: '%s' is %s; F32, F16 and BF16 are read", hoi_safetensors_label(file), entry->name,
-                        hoi_dtype_name(entry->dtype));
+    if (ok && entry->dtype != HOI_F32 && entry->dtype != HOI_F16 && entry->dtype != HOI_BF16 &&
+        entry->dtype != HOI_F64)
+        return hoi_fail("clip: %s: '%s' is %s; F32, F16 and BF16 are read",
+                        hoi_safetensors_label(file), entry->name, hoi_dtype_name(entry->dtype));
     return ok || hoi_fail("clip: %s: '%s' is %s; the configuration wants %lld values in %lld rows",
-                          hoi_safetensors_label(file), entry->name, hoi_shape_text(entry->rank, entry->shape, text),
-                          (long long)count, (long long)rows);
+                          hoi_safetensors_label(file), entry->name,
+                          hoi_shape_text(entry->rank, entry->shape, text), (long long)count,
+                          (long long)rows);
 }
 
 /* Replaces a parameter by parts of a file put one after the other. */
-static bool fill(hoi_clip *clip, const hoi_safetensors *file, hoi_tensor **slot, const hoi_entry *const *parts, int count,
-                 bool widen) {
+static bool fill(hoi_clip *clip, const hoi_safetensors *file, hoi_tensor **slot,
+                 const hoi_entry *const *parts, int count, bool widen) {
     hoi_tensor *old = *slot, *made = NULL;
     int64_t total = hoi_tensor_count(old), rows = old->rank ? old->shape[0] : 1;
-    bool half = !widen && old->rank == 2 && (parts[0]->dtype == HOI_F16 || parts[0]->dtype == HOI_BF16);
+    bool half =
+        !widen && old->rank == 2 && (parts[0]->dtype == HOI_F16 || parts[0]->dtype == HOI_BF16);
     for (int i = 0; i < count; ++i) {
         if (!fits(file, parts[i], rows / count, total / count))
             return false;
@@ -261,7 +283,8 @@ static bool fill(hoi_clip *clip, const hoi_safetensors *file, hoi_tensor **slot,
             ok = hoi_entry_floats(parts[i], (float *)(void *)at);
     }
     if (ok)
-        made = hoi_tensor_stored(clip->device, old->rank, old->shape, half ? parts[0]->dtype : HOI_F32, bytes);
+        made = hoi_tensor_stored(clip->device, old->rank, old->shape,
+                                 half ? parts[0]->dtype : HOI_F32, bytes);
     free(bytes);
     if (!made)
         return false;
@@ -280,8 +303,8 @@ bool hoi_clip_fill(hoi_clip *clip, const hoi_safetensors *file, const char *pref
             char name[96];
             snprintf(name, sizeof name, "%s", p->name);
             if (joined)
-                snprintf(name, sizeof name, "%.*s%c_proj%s", (int)(joined - p->name), p->name, "qkv"[k],
-                         joined + strlen("qkv_proj"));
+                snprintf(name, sizeof name, "%.*s%c_proj%s", (int)(joined - p->name), p->name,
+                         "qkv"[k], joined + strlen("qkv_proj"));
             parts[k] = find_either(file, prefix, name);
             if (!parts[k])
                 return missing(file, name);

@@ -10,11 +10,13 @@
 #define HOI_PRINTF(text, first)
 #endif
 
-/* Keeps a message for this thread: where, what was found, what was wanted, what to do. The first one wins until
-   hoi_error takes it, since it is nearest to the cause. Always false, so that `return hoi_fail(...)` reads well. */
+/* Keeps a message for this thread: where, what was found, what was wanted, what to do. The first
+   one wins until hoi_error takes it, since it is nearest to the cause. Always false, so that
+   `return hoi_fail(...)` reads well. */
 bool hoi_fail(const char *format, ...) HOI_PRINTF(1, 2);
 
-/* Takes this thread's message and clears it; "unknown error" when there is none. Valid until the next hoi_fail here. */
+/* Takes this thread's message and clears it; "unknown error" when there is none. Valid until the
+ * next hoi_fail here. */
 const char *hoi_error(void);
 
 #endif

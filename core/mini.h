@@ -25,8 +25,8 @@
 #include <stdint.h>
 
 enum {
-    HOI_MINI_SIZE = 96,        /* pixels on a side */
-    HOI_MINI_THINGS = 12,      /* kinds of things */
+    HOI_MINI_SIZE = 96,   /* pixels on a side */
+    HOI_MINI_THINGS = 12, /* kinds of things */
     HOI_MINI_VERBS = 12,
     HOI_MINI_CLASSES = 60,     /* valid pairs (verb, thing) */
     HOI_MINI_COLORS = 10,      /* colours that have a name */
@@ -36,9 +36,9 @@ enum {
     HOI_MINI_MOST_PAIRS = 3,
     HOI_MINI_CELL_CLASSES = 13, /* the things, then person */
     HOI_MINI_NAMES = 4,         /* name templates of a class */
-    HOI_MINI_DESCRIPTIONS = 6, /* descriptions of a class: 3 of the pose, 3 of the place */
-    HOI_MINI_WORDS = 22,       /* most words of a caption: with start and end 24 tokens */
-    HOI_MINI_TEXT = 256        /* bytes that hold any text of this world with its zero */
+    HOI_MINI_DESCRIPTIONS = 6,  /* descriptions of a class: 3 of the pose, 3 of the place */
+    HOI_MINI_WORDS = 22,        /* most words of a caption: with start and end 24 tokens */
+    HOI_MINI_TEXT = 256         /* bytes that hold any text of this world with its zero */
 };
 
 typedef enum hoi_mini_kind {

@@ -13,7 +13,8 @@ static const char *const VERBS[HOI_MINI_VERBS] = {"hold", "carry",     "sit_on",
 static const char *const COLORS[HOI_MINI_COLORS] = {"red",    "green", "blue",  "yellow", "orange",
                                                     "purple", "white", "black", "brown",  "pink"};
 
-#define PAIR(verb, thing) {HOI_MINI_##verb, HOI_MINI_##thing}
+#define PAIR(verb, thing)                                                                          \
+    { HOI_MINI_##verb, HOI_MINI_##thing }
 static const signed char CLASSES[HOI_MINI_CLASSES][2] = {
     PAIR(LOOK_AT, KITE),    PAIR(STAND_ON, CHAIR), PAIR(PICK_UP, BOOK),
     PAIR(PULL, CHAIR),      PAIR(CARRY, BALL),     PAIR(HOLD, UMBRELLA),

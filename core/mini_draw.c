@@ -101,7 +101,9 @@ void hoi_mini_bounds(const hoi_mini_stroke *stroke, float box[4]) {
         ex = (p[2] - p[6]) * fabsf(p[4]) + (p[3] - p[6]) * fabsf(p[5]) + p[6];
         ey = (p[2] - p[6]) * fabsf(p[5]) + (p[3] - p[6]) * fabsf(p[4]) + p[6];
         break;
-    case HOI_MINI_RING: ex = ey = p[2] + 0.5f * p[3]; break;
+    case HOI_MINI_RING:
+        ex = ey = p[2] + 0.5f * p[3];
+        break;
     }
     widen(box, p[0] - ex, p[1] - ey, p[0] + ex, p[1] + ey);
 }
@@ -262,12 +264,24 @@ static void paint(hoi_mini_canvas *canvas, const hoi_mini_stroke *s, int label, 
     b.x2 = pixel_edge(reach[2] + more + 1);
     b.y2 = pixel_edge(reach[3] + more + 1);
     switch (s->form) {
-    case HOI_MINI_CAPSULE: fill(canvas, &h, &b, true, capsule); break;
-    case HOI_MINI_ELLIPSE: fill(canvas, &h, &b, false, ellipse); break;
-    case HOI_MINI_BOX: fill(canvas, &h, &b, false, box); break;
-    case HOI_MINI_QUAD: fill(canvas, &h, &b, false, quad); break;
-    case HOI_MINI_RING: fill(canvas, &h, &b, false, ring); break;
-    case HOI_MINI_HALF: fill(canvas, &h, &b, false, half); break;
+    case HOI_MINI_CAPSULE:
+        fill(canvas, &h, &b, true, capsule);
+        break;
+    case HOI_MINI_ELLIPSE:
+        fill(canvas, &h, &b, false, ellipse);
+        break;
+    case HOI_MINI_BOX:
+        fill(canvas, &h, &b, false, box);
+        break;
+    case HOI_MINI_QUAD:
+        fill(canvas, &h, &b, false, quad);
+        break;
+    case HOI_MINI_RING:
+        fill(canvas, &h, &b, false, ring);
+        break;
+    case HOI_MINI_HALF:
+        fill(canvas, &h, &b, false, half);
+        break;
     }
 }
 

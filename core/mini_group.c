@@ -103,7 +103,9 @@ static void hold(setting *s) {
     }
     hoi_mini_hand(p, 1, hand);
     switch (s->kind) {
-    case HOI_MINI_UMBRELLA: attach(s, 0.1f, hand); break;
+    case HOI_MINI_UMBRELLA:
+        attach(s, 0.1f, hand);
+        break;
     case HOI_MINI_BAT:
         s->thing.angle = between(s, -0.9f, 0.4f);
         attach(s, 0.07f, hand);
@@ -112,8 +114,12 @@ static void hold(setting *s) {
         s->thing.angle = 1.5708f;
         attach(s, 0.08f, hand);
         break;
-    case HOI_MINI_KITE: attach(s, 0.35f, hand); break;
-    default: attach(s, 0.5f * own_height(s), hand); break;
+    case HOI_MINI_KITE:
+        attach(s, 0.35f, hand);
+        break;
+    default:
+        attach(s, 0.5f * own_height(s), hand);
+        break;
     }
     s->thing_last = true;
 }
@@ -213,14 +219,19 @@ static void reach_for(setting *s) {
    table. */
 static void let_be(setting *s) {
     switch (s->kind) {
-    case HOI_MINI_KITE: s->thing.y = between(s, 0.5f, 0.9f); break;
-    case HOI_MINI_BALL: s->thing.y = chance(s, 0.5f) ? 0 : between(s, 0.3f, 0.9f); break;
+    case HOI_MINI_KITE:
+        s->thing.y = between(s, 0.5f, 0.9f);
+        break;
+    case HOI_MINI_BALL:
+        s->thing.y = chance(s, 0.5f) ? 0 : between(s, 0.3f, 0.9f);
+        break;
     case HOI_MINI_CUP:
     case HOI_MINI_BOOK:
         s->thing.y = between(s, 0.3f, 0.6f);
         s->table = true;
         break;
-    default: break;
+    default:
+        break;
     }
 }
 

@@ -12,12 +12,42 @@ typedef struct part {
     float p[8];
 } part;
 
-#define CAPSULE(ink, ...) {HOI_MINI_CAPSULE, ink, {__VA_ARGS__}}
-#define ELLIPSE(ink, x, y, rx, ry) {HOI_MINI_ELLIPSE, ink, {x, y, rx, ry, 1, 0}}
-#define BOX(ink, x, y, hx, hy) {HOI_MINI_BOX, ink, {x, y, hx, hy, 1, 0, 0.006f}}
-#define QUAD(ink, ...) {HOI_MINI_QUAD, ink, {__VA_ARGS__}}
-#define RING(ink, ...) {HOI_MINI_RING, ink, {__VA_ARGS__}}
-#define HALF(ink, x, y, radius) {HOI_MINI_HALF, ink, {x, y, radius, 0, 1}}
+#define CAPSULE(ink, ...)                                                                          \
+    {                                                                                              \
+        HOI_MINI_CAPSULE, ink, {                                                                   \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define ELLIPSE(ink, x, y, rx, ry)                                                                 \
+    {                                                                                              \
+        HOI_MINI_ELLIPSE, ink, {                                                                   \
+            x, y, rx, ry, 1, 0                                                                     \
+        }                                                                                          \
+    }
+#define BOX(ink, x, y, hx, hy)                                                                     \
+    {                                                                                              \
+        HOI_MINI_BOX, ink, {                                                                       \
+            x, y, hx, hy, 1, 0, 0.006f                                                             \
+        }                                                                                          \
+    }
+#define QUAD(ink, ...)                                                                             \
+    {                                                                                              \
+        HOI_MINI_QUAD, ink, {                                                                      \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define RING(ink, ...)                                                                             \
+    {                                                                                              \
+        HOI_MINI_RING, ink, {                                                                      \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define HALF(ink, x, y, radius)                                                                    \
+    {                                                                                              \
+        HOI_MINI_HALF, ink, {                                                                      \
+            x, y, radius, 0, 1                                                                     \
+        }                                                                                          \
+    }
 
 static const part BALL[] = {
     ELLIPSE(FIRST, 0, 0.13f, 0.13f, 0.13f),

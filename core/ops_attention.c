@@ -11,16 +11,21 @@ static bool describe(const hoi_arguments *a, hoi_attention *d) {
     int64_t heads = a->n[0], width;
     *d = (hoi_attention){0};
     if (q->rank != 3 || (k == NULL) != (v == NULL))
-        return hoi_fail("attention: q (b, n, width) with k and v, or all three side by side, are wanted; q is %s",
+        return hoi_fail("attention: q (b, n, width) with k and v, or all three side by side, are "
+                        "wanted; q is %s",
                         hoi_shape_text(q->rank, q->shape, left));
-    if (!hoi_wants_float(q, "attention") || (k && (!hoi_wants_float(k, "attention") || !hoi_wants_float(v, "attention"))))
+    if (!hoi_wants_float(q, "attention") ||
+        (k && (!hoi_wants_float(k, "attention") || !hoi_wants_float(v, "attention"))))
         return false;
     width = k ? q->shape[2] : q->shape[2] / 3;
     if (heads < 1 || width % heads != 0 || (!k && q->shape[2] % 3 != 0))
-        return hoi_fail("attention: a width of %lld does not divide into %lld heads", (long long)width, (long long)heads);
-    if (k && (k->rank != 3 || !hoi_tensor_is(v, 3, k->shape) || k->shape[0] != q->shape[0] || k->shape[2] != width))
+        return hoi_fail("attention: a width of %lld does not divide into %lld heads",
+                        (long long)width, (long long)heads);
+    if (k && (k->rank != 3 || !hoi_tensor_is(v, 3, k->shape) || k->shape[0] != q->shape[0] ||
+              k->shape[2] != width))
         return hoi_fail("attention: q %s and k %s do not fit: same batch, same width, v as k",
-                        hoi_shape_text(q->rank, q->shape, left), hoi_shape_text(k->rank, k->shape, right));
+                        hoi_shape_text(q->rank, q->shape, left),
+                        hoi_shape_text(k->rank, k->shape, right));
     d->pictures = (int)q->shape[0];
     d->heads = (int)heads;
     d->queries = (int)q->shape[1];
@@ -40,12 +45,14 @@ static bool describe(const hoi_arguments *a, hoi_attention *d) {
     if (mask) {
         int64_t n = d->queries, m = d->keys, b = d->pictures;
         bool plain = mask->rank == 2 && mask->shape[0] == n && mask->shape[1] == m;
-        bool each = mask->rank == 3 && mask->shape[2] == m && (mask->shape[0] == b || mask->shape[0] == 1) &&
+        bool each = mask->rank == 3 && mask->shape[2] == m &&
+                    (mask->shape[0] == b || mask->shape[0] == 1) &&
                     (mask->shape[1] == n || mask->shape[1] == 1);
         if ((!plain && !each) || !hoi_wants_float(mask, "attention"))
-            return hoi_fail("attention: a mask %s; (%lld, %lld) or (%lld or 1, %lld or 1, %lld) is wanted",
-                            hoi_shape_text(mask->rank, mask->shape, left), (long long)n, (long long)m, (long long)b,
-                            (long long)n, (long long)m);
+            return hoi_fail(
+                "attention: a mask %s; (%lld, %lld) or (%lld or 1, %lld or 1, %lld) is wanted",
+                hoi_shape_text(mask->rank, mask->shape, left), (long long)n, (long long)m,
+                (long long)b, (long long)n, (long long)m);
         d->mask = (hoi_lines){hoi_tensor_span(mask), m, 0};
         if (each && mask->shape[1] == 1)
             d->mask.row = 0;
@@ -64,13 +71,15 @@ static hoi_tensor *attention_forward(const hoi_arguments *a, hoi_tensor **saved)
     if (!describe(a, &d))
         return NULL;
     hoi_device *device = hoi_tensor_device(a->in[0]);
-    hoi_tensor *o = hoi_tensor_new(device, 3, (int64_t[]){d.pictures, d.queries, (int64_t)d.heads * d.d});
+    hoi_tensor *o =
+        hoi_tensor_new(device, 3, (int64_t[]){d.pictures, d.queries, (int64_t)d.heads * d.d});
     hoi_tensor *lse = hoi_tensor_new(device, 3, (int64_t[]){d.pictures, d.heads, d.queries});
     bool ok = o && lse;
     if (ok && hoi_tensor_count(o) > 0) {
         place_result(o, &d);
         d.lse = hoi_tensor_span(lse);
-        ok = d.keys > 0 ? launch_attention(device, &d) : launch_fill(device, hoi_tensor_span(o), hoi_tensor_count(o), 0.0f);
+        ok = d.keys > 0 ? launch_attention(device, &d)
+                        : launch_fill(device, hoi_tensor_span(o), hoi_tensor_count(o), 0.0f);
     }
     saved[0] = lse;
     return hoi_finish(o, ok);
@@ -84,7 +93,8 @@ static bool attention_pullback(hoi_node *node, hoi_tensor *dy) {
         return false;
     place_result(node->y, &d);
     d.lse = hoi_tensor_span(node->saved[0]);
-    hoi_tensor *dq = hoi_tensor_new(device, 3, q->shape), *dk = k ? hoi_tensor_new(device, 3, k->shape) : NULL;
+    hoi_tensor *dq = hoi_tensor_new(device, 3, q->shape),
+               *dk = k ? hoi_tensor_new(device, 3, k->shape) : NULL;
     hoi_tensor *dv = v ? hoi_tensor_new(device, 3, v->shape) : NULL;
     hoi_tensor *g[3] = {dq, dk, dv};
     bool ok = dq && (!k || (dk && dv)), empty = hoi_tensor_count(q) == 0 || d.keys == 0;
@@ -112,7 +122,8 @@ static bool attention_pullback(hoi_node *node, hoi_tensor *dy) {
 
 const hoi_operation hoi_attention_operation = {"attention", attention_forward, attention_pullback};
 
-hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int heads, bool causal, hoi_tensor *mask) {
+hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int heads, bool causal,
+                             hoi_tensor *mask) {
     return hoi_apply(&hoi_attention_operation,
                      &(hoi_arguments){.in = {q, k, v, mask}, .count = 4, .n = {heads, causal}});
 }
@@ -124,9 +135,53 @@ hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int he
 #define S(i) &hoi_shape_operations[i]
 #define R(i) &hoi_row_operations[i]
 const hoi_operation *const hoi_operations[] = {
-    U(0),  U(1),  U(2),  U(3),  U(4),  U(5),  U(6),  U(7),  U(8), U(9), U(10), U(11), U(12), U(13), U(14), U(15), U(16), U(17),
-    B(0),  B(1),  B(2),  B(3),  B(4),  B(5),  B(6),  S(0),  S(1), S(2), S(3),  S(4),  S(5),  S(6),  S(7),  S(8),  S(9),  R(0),
-    R(1),  R(2),  R(3),  R(4),  R(5),  R(6),  R(7),  R(8),  &hoi_where_operation, &hoi_product_operations[0],
-    &hoi_product_operations[1], &hoi_attention_operation,
+    U(0),
+    U(1),
+    U(2),
+    U(3),
+    U(4),
+    U(5),
+    U(6),
+    U(7),
+    U(8),
+    U(9),
+    U(10),
+    U(11),
+    U(12),
+    U(13),
+    U(14),
+    U(15),
+    U(16),
+    U(17),
+    B(0),
+    B(1),
+    B(2),
+    B(3),
+    B(4),
+    B(5),
+    B(6),
+    S(0),
+    S(1),
+    S(2),
+    S(3),
+    S(4),
+    S(5),
+    S(6),
+    S(7),
+    S(8),
+    S(9),
+    R(0),
+    R(1),
+    R(2),
+    R(3),
+    R(4),
+    R(5),
+    R(6),
+    R(7),
+    R(8),
+    &hoi_where_operation,
+    &hoi_product_operations[0],
+    &hoi_product_operations[1],
+    &hoi_attention_operation,
 };
 const int hoi_operation_count = (int)(sizeof hoi_operations / sizeof *hoi_operations);

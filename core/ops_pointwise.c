@@ -9,19 +9,21 @@
 static hoi_tensor *unary_forward(const hoi_arguments *a, hoi_tensor **saved) {
     hoi_tensor *x = a->in[0], *y;
     (void)saved;
-    if (!hoi_wants_float(x, "pointwise") || !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape)))
+    if (!hoi_wants_float(x, "pointwise") ||
+        !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape)))
         return NULL;
-    return hoi_finish(y, launch_unary(hoi_tensor_device(x), (hoi_unary)a->n[0], a->f[0], a->f[1], hoi_tensor_span(x),
-                                      hoi_tensor_span(y), hoi_tensor_count(x)));
+    return hoi_finish(y, launch_unary(hoi_tensor_device(x), (hoi_unary)a->n[0], a->f[0], a->f[1],
+                                      hoi_tensor_span(x), hoi_tensor_span(y), hoi_tensor_count(x)));
 }
 
 static bool unary_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *x = node->a.in[0], *dx = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape);
     return dx && hoi_node_give(node, 0,
-                               hoi_finish(dx, launch_unary_back(hoi_tensor_device(x), (hoi_unary)node->a.n[0], node->a.f[0],
-                                                                node->a.f[1], hoi_tensor_span(x), hoi_tensor_span(node->y),
-                                                                hoi_tensor_span(dy), hoi_tensor_span(dx),
-                                                                hoi_tensor_count(x))));
+                               hoi_finish(dx, launch_unary_back(
+                                                  hoi_tensor_device(x), (hoi_unary)node->a.n[0],
+                                                  node->a.f[0], node->a.f[1], hoi_tensor_span(x),
+                                                  hoi_tensor_span(node->y), hoi_tensor_span(dy),
+                                                  hoi_tensor_span(dx), hoi_tensor_count(x))));
 }
 
 /* In the order of enum hoi_unary. */
@@ -38,7 +40,8 @@ const hoi_operation hoi_unary_operations[HOI_ELU + 1] = {
 };
 
 hoi_tensor *hoi_unary_of(hoi_tensor *x, hoi_unary op, float a, float b) {
-    return hoi_apply(&hoi_unary_operations[op], &(hoi_arguments){.in = {x}, .count = 1, .n = {op}, .f = {a, b}});
+    return hoi_apply(&hoi_unary_operations[op],
+                     &(hoi_arguments){.in = {x}, .count = 1, .n = {op}, .f = {a, b}});
 }
 
 hoi_tensor *hoi_scale(hoi_tensor *x, float a, float b) {
@@ -47,23 +50,27 @@ hoi_tensor *hoi_scale(hoi_tensor *x, float a, float b) {
 
 /* ---- broadcasting ---- */
 
-bool hoi_broadcast(const hoi_tensor *a, const hoi_tensor *b, const char *name, int *rank, int64_t *shape) {
+bool hoi_broadcast(const hoi_tensor *a, const hoi_tensor *b, const char *name, int *rank,
+                   int64_t *shape) {
     char left[96], right[96];
     *rank = a->rank > b->rank ? a->rank : b->rank;
     for (int i = 0; i < *rank; ++i) {
         int64_t x = i < *rank - a->rank ? 1 : a->shape[i - (*rank - a->rank)];
         int64_t y = i < *rank - b->rank ? 1 : b->shape[i - (*rank - b->rank)];
         if (x != y && x != 1 && y != 1)
-            return hoi_fail("%s: shapes %s and %s do not fit: each size must be equal or 1, from the last on", name,
-                            hoi_shape_text(a->rank, a->shape, left), hoi_shape_text(b->rank, b->shape, right));
+            return hoi_fail(
+                "%s: shapes %s and %s do not fit: each size must be equal or 1, from the last on",
+                name, hoi_shape_text(a->rank, a->shape, left),
+                hoi_shape_text(b->rank, b->shape, right));
         shape[i] = x == 1 ? y : x;
     }
     return true;
 }
 
-/* Views x, broadcast to `shape`, as rows of `cols` = the product of the sizes from dimension `split` on: possible where each part is
-   either x's own or one repeated value. */
-static bool as_operand(const hoi_tensor *x, int rank, const int64_t *shape, int split, hoi_operand *out) {
+/* Views x, broadcast to `shape`, as rows of `cols` = the product of the sizes from dimension
+   `split` on: possible where each part is either x's own or one repeated value. */
+static bool as_operand(const hoi_tensor *x, int rank, const int64_t *shape, int split,
+                       hoi_operand *out) {
     int64_t inner = 1;
     bool inner_own = true, inner_one = true, outer_own = true, outer_one = true;
     for (int i = 0; i < rank; ++i) {
@@ -90,7 +97,8 @@ hoi_tensor *hoi_combine(hoi_binary op, hoi_tensor *a, hoi_tensor *b, const char 
     int rank;
     int64_t shape[HOI_RANK], rows, cols = 0;
     hoi_operand left = {0}, right = {0};
-    if (!hoi_wants_float(a, name) || !hoi_wants_float(b, name) || !hoi_broadcast(a, b, name, &rank, shape))
+    if (!hoi_wants_float(a, name) || !hoi_wants_float(b, name) ||
+        !hoi_broadcast(a, b, name, &rank, shape))
         return NULL;
     hoi_device *device = hoi_tensor_device(a);
     hoi_tensor *y = hoi_tensor_new(device, rank, shape);
@@ -105,7 +113,8 @@ hoi_tensor *hoi_combine(hoi_binary op, hoi_tensor *a, hoi_tensor *b, const char 
         int64_t width = 1;
         for (int i = split; i < rank; ++i)
             width *= shape[i];
-        if (!as_operand(a, rank, shape, split, &p) || !as_operand(b, rank, shape, split, &q) || (fits && cols <= 4096))
+        if (!as_operand(a, rank, shape, split, &p) || !as_operand(b, rank, shape, split, &q) ||
+            (fits && cols <= 4096))
             continue;
         fits = true;
         left = p;
@@ -113,7 +122,8 @@ hoi_tensor *hoi_combine(hoi_binary op, hoi_tensor *a, hoi_tensor *b, const char 
         cols = width;
     }
     if (!fits) { /* both repeat in a pattern that no two steps describe: write them out */
-        hoi_tensor *wide_a = hoi_expand_plain(a, rank, shape), *wide_b = hoi_expand_plain(b, rank, shape), *z = NULL;
+        hoi_tensor *wide_a = hoi_expand_plain(a, rank, shape),
+                   *wide_b = hoi_expand_plain(b, rank, shape), *z = NULL;
         if (wide_a && wide_b)
             z = hoi_combine(op, wide_a, wide_b, name);
         hoi_tensor_free(wide_a);
@@ -164,8 +174,10 @@ static bool subtract_pullback(hoi_node *node, hoi_tensor *dy) {
 }
 
 static bool multiply_pullback(hoi_node *node, hoi_tensor *dy) {
-    return (!hoi_node_wants(node, 0) || give_summed(node, 0, hoi_combine(HOI_MULTIPLY, dy, node->a.in[1], "multiply"))) &&
-           (!hoi_node_wants(node, 1) || give_summed(node, 1, hoi_combine(HOI_MULTIPLY, dy, node->a.in[0], "multiply")));
+    return (!hoi_node_wants(node, 0) ||
+            give_summed(node, 0, hoi_combine(HOI_MULTIPLY, dy, node->a.in[1], "multiply"))) &&
+           (!hoi_node_wants(node, 1) ||
+            give_summed(node, 1, hoi_combine(HOI_MULTIPLY, dy, node->a.in[0], "multiply")));
 }
 
 /* y = a / b: da = dy / b, db = -da y */
@@ -204,9 +216,12 @@ static bool compare_pullback(hoi_node *node, hoi_tensor *dy) {
 }
 
 const hoi_operation hoi_binary_operations[] = {
-    {"add", binary_forward, add_pullback},         {"subtract", binary_forward, subtract_pullback},
-    {"multiply", binary_forward, multiply_pullback}, {"divide", binary_forward, divide_pullback},
-    {"maximum", binary_forward, extreme_pullback}, {"minimum", binary_forward, extreme_pullback},
+    {"add", binary_forward, add_pullback},
+    {"subtract", binary_forward, subtract_pullback},
+    {"multiply", binary_forward, multiply_pullback},
+    {"divide", binary_forward, divide_pullback},
+    {"maximum", binary_forward, extreme_pullback},
+    {"minimum", binary_forward, extreme_pullback},
     {"compare", binary_forward, compare_pullback},
 };
 enum { BINARY_COMPARE = 6 };
@@ -219,7 +234,8 @@ static hoi_tensor *binary_forward(const hoi_arguments *a, hoi_tensor **saved) {
 
 static hoi_tensor *two_sided(hoi_tensor *a, hoi_tensor *b, hoi_binary op) {
     int row = (int)op < BINARY_COMPARE ? (int)op : BINARY_COMPARE;
-    return hoi_apply(&hoi_binary_operations[row], &(hoi_arguments){.in = {a, b}, .count = 2, .n = {op}});
+    return hoi_apply(&hoi_binary_operations[row],
+                     &(hoi_arguments){.in = {a, b}, .count = 2, .n = {op}});
 }
 
 hoi_tensor *hoi_add(hoi_tensor *a, hoi_tensor *b) {
@@ -251,7 +267,8 @@ static hoi_tensor *where_forward(const hoi_arguments *a, hoi_tensor **saved) {
     int64_t shape[HOI_RANK];
     hoi_tensor pair = {0}, *wide[3] = {NULL}, *y = NULL;
     (void)saved;
-    if (!hoi_wants_float(a->in[0], "where") || !hoi_wants_float(a->in[1], "where") || !hoi_wants_float(a->in[2], "where") ||
+    if (!hoi_wants_float(a->in[0], "where") || !hoi_wants_float(a->in[1], "where") ||
+        !hoi_wants_float(a->in[2], "where") ||
         !hoi_broadcast(a->in[1], a->in[2], "where", &pair.rank, pair.shape) ||
         !hoi_broadcast(a->in[0], &pair, "where", &rank, shape))
         return NULL;
@@ -259,8 +276,9 @@ static hoi_tensor *where_forward(const hoi_arguments *a, hoi_tensor **saved) {
     for (int i = 0; ok && i < 3; ++i)
         ok = (wide[i] = hoi_expand_plain(a->in[i], rank, shape)) != NULL;
     if (ok && (y = hoi_tensor_new(hoi_tensor_device(a->in[0]), rank, shape)))
-        y = hoi_finish(y, launch_choose(hoi_tensor_device(y), hoi_tensor_span(wide[0]), hoi_tensor_span(wide[1]),
-                                        hoi_tensor_span(wide[2]), hoi_tensor_span(y), hoi_tensor_count(y)));
+        y = hoi_finish(y, launch_choose(hoi_tensor_device(y), hoi_tensor_span(wide[0]),
+                                        hoi_tensor_span(wide[1]), hoi_tensor_span(wide[2]),
+                                        hoi_tensor_span(y), hoi_tensor_count(y)));
     for (int i = 0; i < 3; ++i)
         hoi_tensor_free(wide[i]);
     return y;
@@ -273,7 +291,8 @@ static bool where_pullback(hoi_node *node, hoi_tensor *dy) {
         return false;
     for (int i = 1; ok && i <= 2; ++i)
         if (hoi_node_wants(node, i)) {
-            hoi_arguments a = {.in = {node->a.in[0], i == 1 ? dy : zero, i == 1 ? zero : dy}, .count = 3};
+            hoi_arguments a = {.in = {node->a.in[0], i == 1 ? dy : zero, i == 1 ? zero : dy},
+                               .count = 3};
             ok = give_summed(node, i, where_forward(&a, NULL));
         }
     hoi_tensor_free(zero);

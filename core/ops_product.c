@@ -1,12 +1,13 @@
-/* ops_product: matrix products: batched, and a layer's with bias, activation and residual in one pass. */
+/* ops_product: matrix products: batched, and a layer's with bias, activation and residual in one
+ * pass. */
 #include "core/error.h"
 #include "core/ops_table.h"
 
 #include <string.h>
 
 /* y (count of them, m, n) = a b, where b is packed; a plain or across. Steps 0 repeat a matrix. */
-static bool product(hoi_device *device, hoi_span a, bool across, int64_t a_row, int64_t a_step, const hoi_pack *b,
-                    int64_t b_step, hoi_span y, int m, int n, int k, int count) {
+static bool product(hoi_device *device, hoi_span a, bool across, int64_t a_row, int64_t a_step,
+                    const hoi_pack *b, int64_t b_step, hoi_span y, int m, int n, int k, int count) {
     return launch_gemm(device, &(hoi_gemm){.m = m,
                                            .n = n,
                                            .k = k,
@@ -39,14 +40,17 @@ static bool matmul_shapes(const hoi_tensor *a, const hoi_tensor *b, shapes *s) {
     char left[96], right[96];
     hoi_tensor x = *a, y = *b;
     if (a->rank < 2 || b->rank < 2 || a->shape[a->rank - 1] != b->shape[b->rank - 2])
-        return hoi_fail("matmul: %s times %s; the last size of the first must be the last but one of the second",
-                        hoi_shape_text(a->rank, a->shape, left), hoi_shape_text(b->rank, b->shape, right));
+        return hoi_fail("matmul: %s times %s; the last size of the first must be the last but one "
+                        "of the second",
+                        hoi_shape_text(a->rank, a->shape, left),
+                        hoi_shape_text(b->rank, b->shape, right));
     s->m = (int)a->shape[a->rank - 2];
     s->k = (int)a->shape[a->rank - 1];
     s->n = (int)b->shape[b->rank - 1];
     x.rank -= 2;
     y.rank -= 2;
-    if (!hoi_wants_float(a, "matmul") || !hoi_wants_float(b, "matmul") || !hoi_broadcast(&x, &y, "matmul", &s->rank, s->lead))
+    if (!hoi_wants_float(a, "matmul") || !hoi_wants_float(b, "matmul") ||
+        !hoi_broadcast(&x, &y, "matmul", &s->rank, s->lead))
         return false;
     s->count = 1;
     for (int i = 0; i < s->rank; ++i)
@@ -54,9 +58,11 @@ static bool matmul_shapes(const hoi_tensor *a, const hoi_tensor *b, shapes *s) {
     return true;
 }
 
-/* Gets x with its leading dimensions repeated to s->lead: counted x itself where nothing changes, or where it is one matrix. */
+/* Gets x with its leading dimensions repeated to s->lead: counted x itself where nothing changes,
+ * or where it is one matrix. */
 static hoi_tensor *spread(hoi_tensor *x, const shapes *s, bool *one) {
-    int64_t shape[HOI_RANK], own = hoi_tensor_count(x), single = x->shape[x->rank - 2] * x->shape[x->rank - 1];
+    int64_t shape[HOI_RANK], own = hoi_tensor_count(x),
+                             single = x->shape[x->rank - 2] * x->shape[x->rank - 1];
     *one = own == single;
     if (*one)
         return hoi_tensor_detach(x);
@@ -67,7 +73,8 @@ static hoi_tensor *spread(hoi_tensor *x, const shapes *s, bool *one) {
 }
 
 /* c = op(a) op(b) for the matrices of two tensors; turned: (k, m) for a, (n, k) for b. */
-static hoi_tensor *multiply(hoi_tensor *a, bool a_turned, hoi_tensor *b, bool b_turned, const shapes *s, int m, int n, int k) {
+static hoi_tensor *multiply(hoi_tensor *a, bool a_turned, hoi_tensor *b, bool b_turned,
+                            const shapes *s, int m, int n, int k) {
     int64_t shape[HOI_RANK];
     bool one_a, one_b;
     hoi_tensor *x = spread(a, s, &one_a), *w = spread(b, s, &one_b), *y = NULL;
@@ -76,7 +83,8 @@ static hoi_tensor *multiply(hoi_tensor *a, bool a_turned, hoi_tensor *b, bool b_
     memcpy(shape, s->lead, sizeof shape);
     shape[s->rank] = m;
     shape[s->rank + 1] = n;
-    if (x && w && (y = hoi_tensor_new(hoi_tensor_device(a), s->rank + 2, shape)) && hoi_tensor_count(y) > 0) {
+    if (x && w && (y = hoi_tensor_new(hoi_tensor_device(a), s->rank + 2, shape)) &&
+        hoi_tensor_count(y) > 0) {
         int rows = m, count = s->count;
         if (one_b && !a_turned && !one_a) { /* one right side for all: a single tall product */
             rows = m * count;
@@ -84,8 +92,8 @@ static hoi_tensor *multiply(hoi_tensor *a, bool a_turned, hoi_tensor *b, bool b_
         }
         bool ok = hoi_tensor_pack(w, b_turned, false, &pack, &made) &&
                   product(hoi_tensor_device(a), hoi_tensor_span(x), a_turned, a_turned ? m : k,
-                          one_a ? 0 : (int64_t)m * k, &pack, one_b ? 0 : pack_step(&pack, n, k), hoi_tensor_span(y), rows, n,
-                          k, count);
+                          one_a ? 0 : (int64_t)m * k, &pack, one_b ? 0 : pack_step(&pack, n, k),
+                          hoi_tensor_span(y), rows, n, k, count);
         hoi_buffer_free(made);
         y = hoi_finish(y, ok);
     }
@@ -97,7 +105,9 @@ static hoi_tensor *multiply(hoi_tensor *a, bool a_turned, hoi_tensor *b, bool b_
 static hoi_tensor *matmul_forward(const hoi_arguments *a, hoi_tensor **saved) {
     shapes s;
     (void)saved;
-    return matmul_shapes(a->in[0], a->in[1], &s) ? multiply(a->in[0], false, a->in[1], false, &s, s.m, s.n, s.k) : NULL;
+    return matmul_shapes(a->in[0], a->in[1], &s)
+               ? multiply(a->in[0], false, a->in[1], false, &s, s.m, s.n, s.k)
+               : NULL;
 }
 
 /* Sums g, which has leading dimensions s->lead, to the shape of `like`. Takes g. */
@@ -150,13 +160,15 @@ static bool matmul_pullback(hoi_node *node, hoi_tensor *dy) {
 /* ---- linear: in = (x, weight, bias, residual), n = activation ---- */
 
 static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
-    hoi_tensor *x = a->in[0], *w = a->in[1], *bias = a->in[2], *residual = a->in[3], *y, *before = NULL;
+    hoi_tensor *x = a->in[0], *w = a->in[1], *bias = a->in[2], *residual = a->in[3], *y,
+               *before = NULL;
     char left[96], right[96];
     int64_t shape[HOI_RANK];
     hoi_pack pack;
     hoi_buffer *made = NULL;
     if (x->rank < 1 || w->rank != 2 || x->shape[x->rank - 1] != w->shape[1]) {
-        hoi_fail("linear: %s through a weight %s; the weight is (out, in) and in must be the last size of x",
+        hoi_fail("linear: %s through a weight %s; the weight is (out, in) and in must be the last "
+                 "size of x",
                  hoi_shape_text(x->rank, x->shape, left), hoi_shape_text(w->rank, w->shape, right));
         return NULL;
     }
@@ -171,7 +183,8 @@ static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
         return NULL;
     }
     if (residual && !hoi_tensor_is(residual, x->rank, shape)) {
-        hoi_fail("linear: a residual %s for a result %s", hoi_shape_text(residual->rank, residual->shape, left),
+        hoi_fail("linear: a residual %s for a result %s",
+                 hoi_shape_text(residual->rank, residual->shape, left),
                  hoi_shape_text(x->rank, shape, right));
         return NULL;
     }
@@ -230,24 +243,27 @@ static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
         hoi_tensor_free(dz);
         dz = hoi_tensor_new(device, dy->rank, dy->shape);
         ok = dz && launch_unary_back(device, op, 0.0f, 0.0f, hoi_tensor_span(node->saved[0]),
-                                     hoi_tensor_span(node->saved[0]), hoi_tensor_span(dy), hoi_tensor_span(dz),
-                                     hoi_tensor_count(dy));
+                                     hoi_tensor_span(node->saved[0]), hoi_tensor_span(dy),
+                                     hoi_tensor_span(dz), hoi_tensor_count(dy));
     }
     if (ok && hoi_node_wants(node, 0)) {
         hoi_tensor *dx = hoi_tensor_new(device, x->rank, x->shape);
         ok = dx && hoi_tensor_pack(w, false, !w->node, &pack, &made) &&
-             product(device, hoi_tensor_span(dz), false, n, 0, &pack, 0, hoi_tensor_span(dx), rows, k, n, 1);
+             product(device, hoi_tensor_span(dz), false, n, 0, &pack, 0, hoi_tensor_span(dx), rows,
+                     k, n, 1);
         hoi_buffer_free(made);
         made = NULL;
         ok = hoi_node_give(node, 0, ok ? dx : (hoi_tensor_free(dx), NULL));
     }
     if (ok && hoi_node_wants(node, 1)) {
         made = NULL;
-        hoi_tensor *dw = hoi_tensor_new(device, 2, w->shape), *flat = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, k});
+        hoi_tensor *dw = hoi_tensor_new(device, 2, w->shape),
+                   *flat = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, k});
         ok = dw && flat &&
              (launch_pack_in_place(device, hoi_tensor_span(flat), k, &pack) ||
               hoi_tensor_pack(flat, false, false, &pack, &made)) &&
-             product(device, hoi_tensor_span(dz), true, n, 0, &pack, 0, hoi_tensor_span(dw), n, k, rows, 1);
+             product(device, hoi_tensor_span(dz), true, n, 0, &pack, 0, hoi_tensor_span(dw), n, k,
+                     rows, 1);
         hoi_buffer_free(made);
         hoi_tensor_free(flat);
         ok = hoi_node_give(node, 1, ok ? dw : (hoi_tensor_free(dw), NULL));
@@ -268,8 +284,9 @@ hoi_tensor *hoi_matmul(hoi_tensor *a, hoi_tensor *b) {
     return hoi_apply(&hoi_product_operations[0], &(hoi_arguments){.in = {a, b}, .count = 2});
 }
 
-hoi_tensor *hoi_linear(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias, hoi_activation activation,
-                       hoi_tensor *residual) {
-    return hoi_apply(&hoi_product_operations[1],
-                     &(hoi_arguments){.in = {x, weight, bias, residual}, .count = 4, .n = {activation}});
+hoi_tensor *hoi_linear(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias,
+                       hoi_activation activation, hoi_tensor *residual) {
+    return hoi_apply(
+        &hoi_product_operations[1],
+        &(hoi_arguments){.in = {x, weight, bias, residual}, .count = 4, .n = {activation}});
 }

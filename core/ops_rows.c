@@ -25,8 +25,8 @@ static hoi_tensor *reduced(hoi_tensor *x, int d, bool keep, hoi_reduction op, fl
     if (!y)
         return NULL;
     split_at(x, d, &outer, &n, &inner);
-    return hoi_finish(y, launch_reduce(hoi_tensor_device(x), op, scale, hoi_tensor_span(x), hoi_tensor_span(y), outer, n,
-                                       inner));
+    return hoi_finish(y, launch_reduce(hoi_tensor_device(x), op, scale, hoi_tensor_span(x),
+                                       hoi_tensor_span(y), outer, n, inner));
 }
 
 hoi_tensor *hoi_sum_plain(hoi_tensor *x, int dimension, bool keep) {
@@ -37,19 +37,22 @@ hoi_tensor *hoi_sum_plain(hoi_tensor *x, int dimension, bool keep) {
 
 static hoi_tensor *sum_forward(const hoi_arguments *a, hoi_tensor **saved) {
     (void)saved;
-    return hoi_wants_float(a->in[0], "sum") ? reduced(a->in[0], (int)a->n[0], a->n[1] != 0, HOI_SUM, 1.0f) : NULL;
+    return hoi_wants_float(a->in[0], "sum")
+               ? reduced(a->in[0], (int)a->n[0], a->n[1] != 0, HOI_SUM, 1.0f)
+               : NULL;
 }
 
 static hoi_tensor *mean_forward(const hoi_arguments *a, hoi_tensor **saved) {
     int64_t outer, n, inner;
     (void)saved;
     split_at(a->in[0], (int)a->n[0], &outer, &n, &inner);
-    return hoi_wants_float(a->in[0], "mean")
-               ? reduced(a->in[0], (int)a->n[0], a->n[1] != 0, HOI_SUM, 1.0f / (float)(n > 0 ? n : 1))
-               : NULL;
+    return hoi_wants_float(a->in[0], "mean") ? reduced(a->in[0], (int)a->n[0], a->n[1] != 0,
+                                                       HOI_SUM, 1.0f / (float)(n > 0 ? n : 1))
+                                             : NULL;
 }
 
-/* Gets g (of a reduced shape) as a view with size 1 where x was reduced, so that it broadcasts against x. */
+/* Gets g (of a reduced shape) as a view with size 1 where x was reduced, so that it broadcasts
+ * against x. */
 static hoi_tensor *as_kept(const hoi_tensor *g, const hoi_tensor *x, int d) {
     int64_t shape[HOI_RANK];
     for (int i = 0; i < x->rank; ++i)
@@ -86,14 +89,18 @@ static hoi_tensor *max_forward(const hoi_arguments *a, hoi_tensor **saved) {
         hoi_fail("max: nothing to choose from");
         return NULL;
     }
-    return hoi_wants_float(a->in[0], "max") ? reduced(a->in[0], (int)a->n[0], a->n[1] != 0, HOI_MAX, 1.0f) : NULL;
+    return hoi_wants_float(a->in[0], "max")
+               ? reduced(a->in[0], (int)a->n[0], a->n[1] != 0, HOI_MAX, 1.0f)
+               : NULL;
 }
 
 /* Ties share: dx = [x == y] dy / count */
 static bool max_pullback(hoi_node *node, hoi_tensor *dy) {
-    hoi_tensor *x = node->a.in[0], *y = NULL, *hit = NULL, *count = NULL, *g = NULL, *part = NULL, *dx = NULL;
+    hoi_tensor *x = node->a.in[0], *y = NULL, *hit = NULL, *count = NULL, *g = NULL, *part = NULL,
+               *dx = NULL;
     int d = (int)node->a.n[0];
-    if ((y = as_kept(node->y, x, d)) && (g = as_kept(dy, x, d)) && (hit = hoi_combine(HOI_EQUAL, x, y, "max")) &&
+    if ((y = as_kept(node->y, x, d)) && (g = as_kept(dy, x, d)) &&
+        (hit = hoi_combine(HOI_EQUAL, x, y, "max")) &&
         (count = reduced(hit, d, true, HOI_SUM, 1.0f))) {
         hoi_tensor *kept = as_kept(count, x, d);
         part = kept ? hoi_combine(HOI_DIVIDE, g, kept, "max") : NULL;
@@ -123,20 +130,22 @@ static hoi_tensor *softmax_forward(const hoi_arguments *a, hoi_tensor **saved) {
     int64_t rows, cols;
     hoi_tensor *x = a->in[0], *y;
     (void)saved;
-    if (!as_rows(x, "softmax", &rows, &cols) || !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape)))
+    if (!as_rows(x, "softmax", &rows, &cols) ||
+        !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape)))
         return NULL;
-    return hoi_finish(y, launch_softmax(hoi_tensor_device(x), hoi_tensor_span(x), hoi_tensor_span(y), rows, cols,
-                                        a->n[0] != 0));
+    return hoi_finish(y, launch_softmax(hoi_tensor_device(x), hoi_tensor_span(x),
+                                        hoi_tensor_span(y), rows, cols, a->n[0] != 0));
 }
 
 static bool softmax_pullback(hoi_node *node, hoi_tensor *dy) {
     int64_t rows, cols;
     hoi_tensor *x = node->a.in[0], *dx = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape);
     return dx && as_rows(x, "softmax", &rows, &cols) &&
-           hoi_node_give(node, 0,
-                         hoi_finish(dx, launch_softmax_back(hoi_tensor_device(x), hoi_tensor_span(node->y),
-                                                            hoi_tensor_span(dy), hoi_tensor_span(dx), rows, cols,
-                                                            node->a.n[0] != 0)));
+           hoi_node_give(
+               node, 0,
+               hoi_finish(dx, launch_softmax_back(hoi_tensor_device(x), hoi_tensor_span(node->y),
+                                                  hoi_tensor_span(dy), hoi_tensor_span(dx), rows,
+                                                  cols, node->a.n[0] != 0)));
 }
 
 static hoi_tensor *layer_norm_forward(const hoi_arguments *a, hoi_tensor **saved) {
@@ -145,8 +154,8 @@ static hoi_tensor *layer_norm_forward(const hoi_arguments *a, hoi_tensor **saved
     char text[96];
     if (!as_rows(x, "layer_norm", &rows, &cols))
         return NULL;
-    if (!hoi_tensor_is(gain, 1, &cols) || !hoi_tensor_is(bias, 1, &cols) || !hoi_wants_float(gain, "layer_norm") ||
-        !hoi_wants_float(bias, "layer_norm")) {
+    if (!hoi_tensor_is(gain, 1, &cols) || !hoi_tensor_is(bias, 1, &cols) ||
+        !hoi_wants_float(gain, "layer_norm") || !hoi_wants_float(bias, "layer_norm")) {
         hoi_fail("layer_norm: gain and bias of %lld F32 values are wanted for %s", (long long)cols,
                  hoi_shape_text(x->rank, x->shape, text));
         return NULL;
@@ -154,8 +163,9 @@ static hoi_tensor *layer_norm_forward(const hoi_arguments *a, hoi_tensor **saved
     kept = hoi_tensor_new(hoi_tensor_device(x), 2, (int64_t[]){rows, 2});
     y = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape);
     if (!kept || !y ||
-        !launch_layer_norm(hoi_tensor_device(x), hoi_tensor_span(x), hoi_tensor_span(gain), hoi_tensor_span(bias),
-                           hoi_tensor_span(y), hoi_tensor_span(kept), rows, cols, a->f[0])) {
+        !launch_layer_norm(hoi_tensor_device(x), hoi_tensor_span(x), hoi_tensor_span(gain),
+                           hoi_tensor_span(bias), hoi_tensor_span(y), hoi_tensor_span(kept), rows,
+                           cols, a->f[0])) {
         hoi_tensor_free(kept);
         hoi_tensor_free(y);
         return NULL;
@@ -172,18 +182,20 @@ static bool layer_norm_pullback(hoi_node *node, hoi_tensor *dy) {
         return false;
     if (hoi_node_wants(node, 0)) {
         hoi_tensor *dx = hoi_tensor_new(device, x->rank, x->shape);
-        if (!dx || !hoi_node_give(node, 0,
-                                  hoi_finish(dx, launch_layer_norm_back(device, hoi_tensor_span(x),
-                                                                        hoi_tensor_span(node->a.in[1]),
-                                                                        hoi_tensor_span(kept), hoi_tensor_span(dy),
-                                                                        hoi_tensor_span(dx), rows, cols))))
+        if (!dx || !hoi_node_give(
+                       node, 0,
+                       hoi_finish(dx, launch_layer_norm_back(
+                                          device, hoi_tensor_span(x),
+                                          hoi_tensor_span(node->a.in[1]), hoi_tensor_span(kept),
+                                          hoi_tensor_span(dy), hoi_tensor_span(dx), rows, cols))))
             return false;
     }
     if (!hoi_node_wants(node, 1) && !hoi_node_wants(node, 2))
         return true;
     hoi_tensor *sums = hoi_tensor_new(device, 2, (int64_t[]){2, cols});
-    bool ok = sums && launch_layer_norm_sums(device, hoi_tensor_span(x), hoi_tensor_span(kept), hoi_tensor_span(dy),
-                                             hoi_tensor_span(sums), rows, cols);
+    bool ok =
+        sums && launch_layer_norm_sums(device, hoi_tensor_span(x), hoi_tensor_span(kept),
+                                       hoi_tensor_span(dy), hoi_tensor_span(sums), rows, cols);
     for (int i = 1; ok && i <= 2; ++i)
         if (hoi_node_wants(node, i))
             ok = hoi_node_give(node, i, hoi_tensor_view(sums, (i - 1) * cols, 1, &cols));
@@ -199,8 +211,8 @@ static hoi_tensor *normalize_forward(const hoi_arguments *a, hoi_tensor **saved)
     kept = hoi_tensor_new(hoi_tensor_device(x), 1, &rows);
     y = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape);
     if (!kept || !y ||
-        !launch_normalize(hoi_tensor_device(x), hoi_tensor_span(x), hoi_tensor_span(y), hoi_tensor_span(kept), rows, cols,
-                          a->f[0])) {
+        !launch_normalize(hoi_tensor_device(x), hoi_tensor_span(x), hoi_tensor_span(y),
+                          hoi_tensor_span(kept), rows, cols, a->f[0])) {
         hoi_tensor_free(kept);
         hoi_tensor_free(y);
         return NULL;
@@ -214,17 +226,20 @@ static bool normalize_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *x = node->a.in[0], *dx = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape);
     return dx && as_rows(x, "normalize", &rows, &cols) &&
            hoi_node_give(node, 0,
-                         hoi_finish(dx, launch_normalize_back(hoi_tensor_device(x), hoi_tensor_span(node->y),
-                                                              hoi_tensor_span(node->saved[0]), hoi_tensor_span(dy),
-                                                              hoi_tensor_span(dx), rows, cols)));
+                         hoi_finish(dx, launch_normalize_back(
+                                            hoi_tensor_device(x), hoi_tensor_span(node->y),
+                                            hoi_tensor_span(node->saved[0]), hoi_tensor_span(dy),
+                                            hoi_tensor_span(dx), rows, cols)));
 }
 
 static hoi_tensor *cumulated(hoi_tensor *x, bool backward) {
     int64_t rows, cols;
     hoi_tensor *y;
-    if (!as_rows(x, "cumsum", &rows, &cols) || !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape)))
+    if (!as_rows(x, "cumsum", &rows, &cols) ||
+        !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape)))
         return NULL;
-    return hoi_finish(y, launch_cumulate(hoi_tensor_device(x), hoi_tensor_span(x), hoi_tensor_span(y), rows, cols, backward));
+    return hoi_finish(y, launch_cumulate(hoi_tensor_device(x), hoi_tensor_span(x),
+                                         hoi_tensor_span(y), rows, cols, backward));
 }
 
 static hoi_tensor *cumsum_forward(const hoi_arguments *a, hoi_tensor **saved) {
@@ -304,7 +319,8 @@ static hoi_tensor *inverse_forward(const hoi_arguments *a, hoi_tensor **saved) {
 /* dx = -y' dy y' */
 static bool inverse_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *turned = hoi_transpose(node->y), *half = turned ? hoi_matmul(turned, dy) : NULL;
-    hoi_tensor *whole = half ? hoi_matmul(half, turned) : NULL, *dx = whole ? hoi_scale(whole, -1.0f, 0.0f) : NULL;
+    hoi_tensor *whole = half ? hoi_matmul(half, turned) : NULL,
+               *dx = whole ? hoi_scale(whole, -1.0f, 0.0f) : NULL;
     hoi_tensor_free(turned);
     hoi_tensor_free(half);
     hoi_tensor_free(whole);
@@ -330,7 +346,8 @@ static hoi_tensor *apply(int row, const hoi_arguments *a) {
 
 static hoi_tensor *along(int row, hoi_tensor *x, int dimension, bool keep) {
     if (dimension < -1 || dimension >= x->rank) {
-        hoi_fail("%s: dimension %d of a tensor of rank %d", hoi_row_operations[row].name, dimension + 1, x->rank);
+        hoi_fail("%s: dimension %d of a tensor of rank %d", hoi_row_operations[row].name,
+                 dimension + 1, x->rank);
         return NULL;
     }
     return apply(row, &(hoi_arguments){.in = {x}, .count = 1, .n = {dimension, keep}});
@@ -375,7 +392,8 @@ typedef struct ranked {
 static int greater_first(const void *a, const void *b) {
     const ranked *x = a, *y = b;
     if (isnan(x->value) || isnan(y->value))
-        return isnan(x->value) - isnan(y->value) ? isnan(x->value) - isnan(y->value) : x->place - y->place;
+        return isnan(x->value) - isnan(y->value) ? isnan(x->value) - isnan(y->value)
+                                                 : x->place - y->place;
     if (x->value > y->value)
         return -1;
     return x->value < y->value ? 1 : x->place - y->place;
@@ -398,7 +416,8 @@ hoi_index *hoi_order(hoi_tensor *x, int64_t count, bool descending) {
     } else if (hoi_tensor_read(x, values)) {
         for (int64_t r = 0; r < rows; ++r) {
             for (int64_t c = 0; c < cols; ++c)
-                row[c] = (ranked){descending ? values[r * cols + c] : -values[r * cols + c], (int32_t)c};
+                row[c] =
+                    (ranked){descending ? values[r * cols + c] : -values[r * cols + c], (int32_t)c};
             qsort(row, (size_t)cols, sizeof *row, greater_first);
             for (int64_t c = 0; c < count; ++c)
                 places[r * count + c] = row[c].place;

@@ -14,7 +14,8 @@ hoi_tensor *hoi_finish(hoi_tensor *y, bool launched) {
 
 bool hoi_wants_float(const hoi_tensor *x, const char *name) {
     return x->dtype == HOI_F32 ||
-           hoi_fail("%s: an F32 tensor is wanted, this one is stored as %s; use :float()", name, hoi_dtype_name(x->dtype));
+           hoi_fail("%s: an F32 tensor is wanted, this one is stored as %s; use :float()", name,
+                    hoi_dtype_name(x->dtype));
 }
 
 /* Steps of a row-major shape, put into the last places of six. */
@@ -40,17 +41,20 @@ static hoi_tensor *reshape_forward(const hoi_arguments *a, hoi_tensor **saved) {
 }
 
 static bool reshape_pullback(hoi_node *node, hoi_tensor *dy) {
-    return hoi_node_give(node, 0, hoi_tensor_view(dy, 0, node->a.in[0]->rank, node->a.in[0]->shape));
+    return hoi_node_give(node, 0,
+                         hoi_tensor_view(dy, 0, node->a.in[0]->rank, node->a.in[0]->shape));
 }
 
 /* ---- permute ---- */
 
 hoi_tensor *hoi_permute_plain(hoi_tensor *x, const int *order) {
-    int64_t shape[HOI_RANK], own[HOI_STRIDED], in[HOI_STRIDED] = {0}, out[HOI_STRIDED], sizes[HOI_STRIDED];
+    int64_t shape[HOI_RANK], own[HOI_STRIDED], in[HOI_STRIDED] = {0}, out[HOI_STRIDED],
+                                               sizes[HOI_STRIDED];
     int shift = HOI_STRIDED - x->rank;
     for (int i = 0; i < x->rank; ++i)
         shape[i] = x->shape[order[i]];
-    hoi_tensor *y = hoi_wants_float(x, "permute") ? hoi_tensor_new(hoi_tensor_device(x), x->rank, shape) : NULL;
+    hoi_tensor *y =
+        hoi_wants_float(x, "permute") ? hoi_tensor_new(hoi_tensor_device(x), x->rank, shape) : NULL;
     if (!y)
         return NULL;
     steps_of(x->rank, x->shape, own);
@@ -58,7 +62,8 @@ hoi_tensor *hoi_permute_plain(hoi_tensor *x, const int *order) {
         in[shift + i] = own[shift + order[i]];
     steps_of(x->rank, shape, out);
     sizes_of(x->rank, shape, sizes);
-    return hoi_finish(y, launch_strided(hoi_tensor_device(x), sizes, hoi_tensor_span(x), in, hoi_tensor_span(y), out));
+    return hoi_finish(y, launch_strided(hoi_tensor_device(x), sizes, hoi_tensor_span(x), in,
+                                        hoi_tensor_span(y), out));
 }
 
 static hoi_tensor *permute_forward(const hoi_arguments *a, hoi_tensor **saved) {
@@ -91,7 +96,8 @@ hoi_tensor *hoi_expand_plain(hoi_tensor *x, int rank, const int64_t *shape) {
                  hoi_shape_text(rank, shape, to));
         return NULL;
     }
-    hoi_tensor *y = hoi_wants_float(x, "expand") ? hoi_tensor_new(hoi_tensor_device(x), rank, shape) : NULL;
+    hoi_tensor *y =
+        hoi_wants_float(x, "expand") ? hoi_tensor_new(hoi_tensor_device(x), rank, shape) : NULL;
     if (!y)
         return NULL;
     steps_of(x->rank, x->shape, own);
@@ -100,7 +106,8 @@ hoi_tensor *hoi_expand_plain(hoi_tensor *x, int rank, const int64_t *shape) {
             own[HOI_STRIDED - x->rank + i] = 0;
     steps_of(rank, shape, out);
     sizes_of(rank, shape, sizes);
-    return hoi_finish(y, launch_strided(hoi_tensor_device(x), sizes, hoi_tensor_span(x), own, hoi_tensor_span(y), out));
+    return hoi_finish(y, launch_strided(hoi_tensor_device(x), sizes, hoi_tensor_span(x), own,
+                                        hoi_tensor_span(y), out));
 }
 
 static hoi_tensor *expand_forward(const hoi_arguments *a, hoi_tensor **saved) {
@@ -126,9 +133,10 @@ static bool expand_pullback(hoi_node *node, hoi_tensor *dy) {
 
 /* ---- slice, pad, concat: a block copied between places ---- */
 
-/* Copies `block` (a shape) from place `at` along dimension d of x to place `to` of y. The dimensions behind d are whole in
-   both, so it is a matrix of long rows. */
-static bool copy_block(hoi_tensor *x, int64_t at, hoi_tensor *y, int64_t to, int d, const int64_t *block) {
+/* Copies `block` (a shape) from place `at` along dimension d of x to place `to` of y. The
+   dimensions behind d are whole in both, so it is a matrix of long rows. */
+static bool copy_block(hoi_tensor *x, int64_t at, hoi_tensor *y, int64_t to, int d,
+                       const int64_t *block) {
     hoi_span from = hoi_tensor_span(x), into = hoi_tensor_span(y);
     int64_t tail = 1, outer = 1;
     for (int i = 0; i < x->rank; ++i)
@@ -136,7 +144,8 @@ static bool copy_block(hoi_tensor *x, int64_t at, hoi_tensor *y, int64_t to, int
     from.at += at * tail;
     into.at += to * tail;
     int64_t sizes[HOI_STRIDED] = {1, 1, 1, 1, outer, block[d] * tail};
-    int64_t in[HOI_STRIDED] = {0, 0, 0, 0, x->shape[d] * tail, 1}, out[HOI_STRIDED] = {0, 0, 0, 0, y->shape[d] * tail, 1};
+    int64_t in[HOI_STRIDED] = {0, 0, 0, 0, x->shape[d] * tail, 1},
+            out[HOI_STRIDED] = {0, 0, 0, 0, y->shape[d] * tail, 1};
     return launch_strided(hoi_tensor_device(x), sizes, from, in, into, out);
 }
 
@@ -150,7 +159,8 @@ static hoi_tensor *slice_plain(hoi_tensor *x, int d, int64_t from, int64_t count
             row *= x->shape[i];
         return hoi_tensor_view(x, from * row, x->rank, shape);
     }
-    hoi_tensor *y = hoi_wants_float(x, "slice") ? hoi_tensor_new(hoi_tensor_device(x), x->rank, shape) : NULL;
+    hoi_tensor *y =
+        hoi_wants_float(x, "slice") ? hoi_tensor_new(hoi_tensor_device(x), x->rank, shape) : NULL;
     return y ? hoi_finish(y, copy_block(x, from, y, 0, d, shape)) : NULL;
 }
 
@@ -158,7 +168,9 @@ static hoi_tensor *pad_plain(hoi_tensor *x, int d, int64_t before, int64_t after
     int64_t shape[HOI_RANK];
     memcpy(shape, x->shape, sizeof shape);
     shape[d] += before + after;
-    hoi_tensor *y = hoi_wants_float(x, "pad") ? hoi_tensor_full(hoi_tensor_device(x), x->rank, shape, 0.0f) : NULL;
+    hoi_tensor *y = hoi_wants_float(x, "pad")
+                        ? hoi_tensor_full(hoi_tensor_device(x), x->rank, shape, 0.0f)
+                        : NULL;
     return y ? hoi_finish(y, copy_block(x, 0, y, before, d, x->shape)) : NULL;
 }
 
@@ -197,7 +209,8 @@ static hoi_tensor *concat_forward(const hoi_arguments *a, hoi_tensor **saved) {
         for (int k = 0; fits && k < part->rank; ++k)
             fits = k == d || part->shape[k] == first->shape[k];
         if (!fits) {
-            hoi_fail("concat: %s does not fit beside %s along dimension %d", hoi_shape_text(part->rank, part->shape, right),
+            hoi_fail("concat: %s does not fit beside %s along dimension %d",
+                     hoi_shape_text(part->rank, part->shape, right),
                      hoi_shape_text(first->rank, first->shape, left), d + 1);
             return NULL;
         }
@@ -252,17 +265,19 @@ static hoi_tensor *rows_forward(const hoi_arguments *a, hoi_tensor **saved) {
     }
     memcpy(shape, x->shape, sizeof shape);
     shape[0] = a->index->count;
-    if (!index_fits(a->index, x->shape[0], "rows") || !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, shape)))
+    if (!index_fits(a->index, x->shape[0], "rows") ||
+        !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, shape)))
         return NULL;
     hoi_storage_type type = x->dtype == HOI_F32   ? HOI_STORED_FLOAT
                             : x->dtype == HOI_F16 ? HOI_STORED_HALF
                                                   : HOI_STORED_BFLOAT;
-    return hoi_finish(y, launch_rows(hoi_tensor_device(x), hoi_tensor_span(x), type, (hoi_span){a->index->buffer, 0},
-                                     hoi_tensor_span(y), shape[0], row_size(x)));
+    return hoi_finish(y, launch_rows(hoi_tensor_device(x), hoi_tensor_span(x), type,
+                                     (hoi_span){a->index->buffer, 0}, hoi_tensor_span(y), shape[0],
+                                     row_size(x)));
 }
 
-/* Row i of the result is the sum of those rows of x whose index is i: the rows are sorted on the host, so that each sum has a
-   fixed order. */
+/* Row i of the result is the sum of those rows of x whose index is i: the rows are sorted on the
+   host, so that each sum has a fixed order. */
 static hoi_tensor *scatter_plain(hoi_tensor *x, const hoi_index *index, int64_t n) {
     hoi_device *device = hoi_tensor_device(x);
     int64_t shape[HOI_RANK];
@@ -289,7 +304,8 @@ static hoi_tensor *scatter_plain(hoi_tensor *x, const hoi_index *index, int64_t 
     both = hoi_index_new(device, (int)n + 1 + count, table);
     if (both && (y = hoi_tensor_new(device, x->rank, shape)))
         y = hoi_finish(y, launch_rows_back(device, hoi_tensor_span(x), (hoi_span){both->buffer, 0},
-                                           (hoi_span){both->buffer, n + 1}, hoi_tensor_span(y), n, row_size(x)));
+                                           (hoi_span){both->buffer, n + 1}, hoi_tensor_span(y), n,
+                                           row_size(x)));
     hoi_index_free(both);
     free(table);
     return y;
@@ -312,7 +328,9 @@ static hoi_tensor *scatter_forward(const hoi_arguments *a, hoi_tensor **saved) {
 }
 
 static bool scatter_pullback(hoi_node *node, hoi_tensor *dy) {
-    return hoi_node_give(node, 0, rows_forward(&(hoi_arguments){.in = {dy}, .count = 1, .index = node->a.index}, NULL));
+    return hoi_node_give(
+        node, 0,
+        rows_forward(&(hoi_arguments){.in = {dy}, .count = 1, .index = node->a.index}, NULL));
 }
 
 /* ---- take ---- */
@@ -325,31 +343,37 @@ static hoi_tensor *take_forward(const hoi_arguments *a, hoi_tensor **saved) {
         return NULL;
     int64_t rows = cols ? hoi_tensor_count(x) / cols : 0;
     if (x->rank < 1 || a->index->count != rows * m) {
-        hoi_fail("take: %d places; %lld rows of %lld are wanted", a->index->count, (long long)rows, (long long)m);
+        hoi_fail("take: %d places; %lld rows of %lld are wanted", a->index->count, (long long)rows,
+                 (long long)m);
         return NULL;
     }
     memcpy(shape, x->shape, sizeof shape);
     shape[x->rank - 1] = m;
-    if (!index_fits(a->index, cols, "take") || !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, shape)))
+    if (!index_fits(a->index, cols, "take") ||
+        !(y = hoi_tensor_new(hoi_tensor_device(x), x->rank, shape)))
         return NULL;
-    return hoi_finish(y, launch_take(hoi_tensor_device(x), hoi_tensor_span(x), (hoi_span){a->index->buffer, 0},
-                                     hoi_tensor_span(y), rows, cols, m));
+    return hoi_finish(y, launch_take(hoi_tensor_device(x), hoi_tensor_span(x),
+                                     (hoi_span){a->index->buffer, 0}, hoi_tensor_span(y), rows,
+                                     cols, m));
 }
 
 static bool take_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *x = node->a.in[0], *dx = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape);
     int64_t cols = x->shape[x->rank - 1];
-    return dx && hoi_node_give(node, 0,
-                               hoi_finish(dx, launch_take_back(hoi_tensor_device(x), hoi_tensor_span(dy),
-                                                               (hoi_span){node->a.index->buffer, 0}, hoi_tensor_span(dx),
-                                                               hoi_tensor_count(x) / cols, cols, node->a.n[0])));
+    return dx && hoi_node_give(
+                     node, 0,
+                     hoi_finish(dx, launch_take_back(
+                                        hoi_tensor_device(x), hoi_tensor_span(dy),
+                                        (hoi_span){node->a.index->buffer, 0}, hoi_tensor_span(dx),
+                                        hoi_tensor_count(x) / cols, cols, node->a.n[0])));
 }
 
 /* ---- unfold ---- */
 
 static void patches_of(const hoi_tensor *x, const int64_t *n, hoi_patches *p) {
     bool last = n[3] != 0;
-    int b = (int)x->shape[0], c = (int)x->shape[last ? 3 : 1], h = (int)x->shape[last ? 1 : 2], w = (int)x->shape[last ? 2 : 3];
+    int b = (int)x->shape[0], c = (int)x->shape[last ? 3 : 1], h = (int)x->shape[last ? 1 : 2],
+        w = (int)x->shape[last ? 2 : 3];
     *p = (hoi_patches){b, c, h, w, (int)n[0], (int)n[1], (int)n[2], {c * h * w, h * w, w, 1}};
     if (last) {
         p->step[1] = 1;
@@ -369,31 +393,42 @@ static hoi_tensor *unfold_forward(const hoi_arguments *a, hoi_tensor **saved) {
         return NULL;
     }
     patches_of(x, a->n, &p);
-    if (p.kernel < 1 || p.stride < 1 || p.pad < 0 || p.height + 2 * p.pad < p.kernel || p.width + 2 * p.pad < p.kernel) {
-        hoi_fail("unfold: kernel %d, stride %d, pad %d on %dx%d", p.kernel, p.stride, p.pad, p.height, p.width);
+    if (p.kernel < 1 || p.stride < 1 || p.pad < 0 || p.height + 2 * p.pad < p.kernel ||
+        p.width + 2 * p.pad < p.kernel) {
+        hoi_fail("unfold: kernel %d, stride %d, pad %d on %dx%d", p.kernel, p.stride, p.pad,
+                 p.height, p.width);
         return NULL;
     }
-    int oh = (p.height + 2 * p.pad - p.kernel) / p.stride + 1, ow = (p.width + 2 * p.pad - p.kernel) / p.stride + 1;
+    int oh = (p.height + 2 * p.pad - p.kernel) / p.stride + 1,
+        ow = (p.width + 2 * p.pad - p.kernel) / p.stride + 1;
     int64_t shape[3] = {p.pictures, (int64_t)oh * ow, (int64_t)p.channels * p.kernel * p.kernel};
     if (!(y = hoi_tensor_new(hoi_tensor_device(x), 3, shape)))
         return NULL;
-    return hoi_finish(y, launch_unfold(hoi_tensor_device(x), &p, hoi_tensor_span(x), hoi_tensor_span(y)));
+    return hoi_finish(
+        y, launch_unfold(hoi_tensor_device(x), &p, hoi_tensor_span(x), hoi_tensor_span(y)));
 }
 
 static bool unfold_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *x = node->a.in[0], *dx = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape);
     hoi_patches p;
     patches_of(x, node->a.n, &p);
-    return dx && hoi_node_give(node, 0,
-                               hoi_finish(dx, launch_fold(hoi_tensor_device(x), &p, hoi_tensor_span(dy), hoi_tensor_span(dx))));
+    return dx &&
+           hoi_node_give(node, 0,
+                         hoi_finish(dx, launch_fold(hoi_tensor_device(x), &p, hoi_tensor_span(dy),
+                                                    hoi_tensor_span(dx))));
 }
 
 const hoi_operation hoi_shape_operations[] = {
-    {"reshape", reshape_forward, reshape_pullback}, {"permute", permute_forward, permute_pullback},
-    {"expand", expand_forward, expand_pullback},    {"slice", slice_forward, slice_pullback},
-    {"pad", pad_forward, pad_pullback},             {"concat", concat_forward, concat_pullback},
-    {"rows", rows_forward, rows_pullback},          {"scatter", scatter_forward, scatter_pullback},
-    {"take", take_forward, take_pullback},          {"unfold", unfold_forward, unfold_pullback},
+    {"reshape", reshape_forward, reshape_pullback},
+    {"permute", permute_forward, permute_pullback},
+    {"expand", expand_forward, expand_pullback},
+    {"slice", slice_forward, slice_pullback},
+    {"pad", pad_forward, pad_pullback},
+    {"concat", concat_forward, concat_pullback},
+    {"rows", rows_forward, rows_pullback},
+    {"scatter", scatter_forward, scatter_pullback},
+    {"take", take_forward, take_pullback},
+    {"unfold", unfold_forward, unfold_pullback},
 };
 enum { RESHAPE, PERMUTE, EXPAND, SLICE, PAD, CONCAT, ROWS, SCATTER, TAKE, UNFOLD };
 
@@ -422,7 +457,8 @@ hoi_tensor *hoi_reshape(hoi_tensor *x, int rank, const int64_t *shape) {
         known = count;
     }
     if (known != count) {
-        hoi_fail("reshape: %s has %lld elements, %s does not", hoi_shape_text(x->rank, x->shape, from), (long long)count,
+        hoi_fail("reshape: %s has %lld elements, %s does not",
+                 hoi_shape_text(x->rank, x->shape, from), (long long)count,
                  hoi_shape_text(rank, shape, to));
         return NULL;
     }
@@ -468,7 +504,8 @@ hoi_tensor *hoi_expand(hoi_tensor *x, int rank, const int64_t *shape) {
 }
 
 static bool has_dimension(const hoi_tensor *x, int d, const char *name) {
-    return (d >= 0 && d < x->rank) || hoi_fail("%s: dimension %d of a tensor of rank %d", name, d + 1, x->rank);
+    return (d >= 0 && d < x->rank) ||
+           hoi_fail("%s: dimension %d of a tensor of rank %d", name, d + 1, x->rank);
 }
 
 hoi_tensor *hoi_slice(hoi_tensor *x, int dimension, int64_t from, int64_t count) {
@@ -486,7 +523,8 @@ hoi_tensor *hoi_pad(hoi_tensor *x, int dimension, int64_t before, int64_t after)
     if (!has_dimension(x, dimension, "pad"))
         return NULL;
     if (before < 0 || after < 0) {
-        hoi_fail("pad: %lld before, %lld after; neither may be below 0", (long long)before, (long long)after);
+        hoi_fail("pad: %lld before, %lld after; neither may be below 0", (long long)before,
+                 (long long)after);
         return NULL;
     }
     return apply(PAD, &(hoi_arguments){.in = {x}, .count = 1, .n = {dimension, before, after}});

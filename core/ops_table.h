@@ -1,4 +1,5 @@
-/* ops_table: what the files of operations share: their rows of the table, and unrecorded pieces they build on. */
+/* ops_table: what the files of operations share: their rows of the table, and unrecorded pieces
+ * they build on. */
 #ifndef HOI_OPS_TABLE_H
 #define HOI_OPS_TABLE_H
 
@@ -17,9 +18,11 @@ hoi_tensor *hoi_finish(hoi_tensor *y, bool launched);
 /* Fails unless x is stored as F32. */
 bool hoi_wants_float(const hoi_tensor *x, const char *name);
 /* The shape two tensors broadcast to. */
-bool hoi_broadcast(const hoi_tensor *a, const hoi_tensor *b, const char *name, int *rank, int64_t *shape);
+bool hoi_broadcast(const hoi_tensor *a, const hoi_tensor *b, const char *name, int *rank,
+                   int64_t *shape);
 
-/* Unrecorded: y = a op b with broadcasting; a copy of x broadcast (x itself, counted, where nothing changes); sums. */
+/* Unrecorded: y = a op b with broadcasting; a copy of x broadcast (x itself, counted, where nothing
+ * changes); sums. */
 hoi_tensor *hoi_combine(hoi_binary op, hoi_tensor *a, hoi_tensor *b, const char *name);
 hoi_tensor *hoi_expand_plain(hoi_tensor *x, int rank, const int64_t *shape);
 hoi_tensor *hoi_sum_plain(hoi_tensor *x, int dimension, bool keep);

@@ -51,7 +51,8 @@ void hoi_optimizer_free(hoi_optimizer *o) {
     free(o);
 }
 
-/* norm = the length of all gradients and their common factor; stays on the device, so that no step waits. */
+/* norm = the length of all gradients and their common factor; stays on the device, so that no step
+ * waits. */
 static bool measure(hoi_optimizer *o, float most) {
     hoi_device *device = NULL;
     int64_t pieces = 0;
@@ -79,7 +80,8 @@ static bool measure(hoi_optimizer *o, float most) {
             return false;
         at += count;
     }
-    return launch_clip_scale(device, hoi_tensor_span(o->partial), hoi_tensor_span(o->norm), at, most);
+    return launch_clip_scale(device, hoi_tensor_span(o->partial), hoi_tensor_span(o->norm), at,
+                             most);
 }
 
 bool hoi_optimizer_step(hoi_optimizer *o, float rate, float scale, float most) {
@@ -88,8 +90,8 @@ bool hoi_optimizer_step(hoi_optimizer *o, float rate, float scale, float most) {
         for (int i = 0; ok && i < o->count; ++i) {
             hoi_tensor *g = o->slots[i].x->grad;
             if (g) /* g += (scale - 1) g */
-                ok = launch_accumulate(hoi_tensor_device(g), scale - 1.0f, hoi_tensor_span(g), hoi_tensor_span(g),
-                                       hoi_tensor_count(g));
+                ok = launch_accumulate(hoi_tensor_device(g), scale - 1.0f, hoi_tensor_span(g),
+                                       hoi_tensor_span(g), hoi_tensor_count(g));
         }
     ok = ok && measure(o, most);
     if (!ok)
@@ -109,10 +111,12 @@ bool hoi_optimizer_step(hoi_optimizer *o, float rate, float scale, float most) {
         step.rate = rate * s->rate;
         step.decay = s->decay;
         ok = o->kind == HOI_ADAMW
-                 ? launch_adamw(device, hoi_tensor_span(x), hoi_tensor_span(g), hoi_tensor_span(s->first),
-                                hoi_tensor_span(s->second), hoi_tensor_span(o->norm), hoi_tensor_count(x), &step)
-                 : launch_sgd(device, hoi_tensor_span(x), hoi_tensor_span(g), hoi_tensor_span(s->first),
-                              hoi_tensor_span(o->norm), hoi_tensor_count(x), step.rate, o->momentum, s->decay);
+                 ? launch_adamw(device, hoi_tensor_span(x), hoi_tensor_span(g),
+                                hoi_tensor_span(s->first), hoi_tensor_span(s->second),
+                                hoi_tensor_span(o->norm), hoi_tensor_count(x), &step)
+                 : launch_sgd(device, hoi_tensor_span(x), hoi_tensor_span(g),
+                              hoi_tensor_span(s->first), hoi_tensor_span(o->norm),
+                              hoi_tensor_count(x), step.rate, o->momentum, s->decay);
         hoi_tensor_changed(x);
         hoi_tensor_free(g);
         x->grad = NULL;

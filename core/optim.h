@@ -1,4 +1,5 @@
-/* optim: AdamW and SGD with momentum over a list of trainable tensors, gradients clipped together. */
+/* optim: AdamW and SGD with momentum over a list of trainable tensors, gradients clipped together.
+ */
 #ifndef HOI_OPTIM_H
 #define HOI_OPTIM_H
 
@@ -6,7 +7,8 @@
 
 typedef enum hoi_optimizer_kind { HOI_ADAMW, HOI_SGD } hoi_optimizer_kind;
 
-/* One parameter with what is its own: rate is a factor of the step's rate. first, second: running means (SGD: first only). */
+/* One parameter with what is its own: rate is a factor of the step's rate. first, second: running
+ * means (SGD: first only). */
 typedef struct hoi_slot {
     hoi_tensor *x, *first, *second;
     float rate, decay;
@@ -27,9 +29,11 @@ hoi_optimizer *hoi_optimizer_new(hoi_optimizer_kind kind);
 bool hoi_optimizer_add(hoi_optimizer *o, hoi_tensor *x, float rate, float decay);
 void hoi_optimizer_free(hoi_optimizer *o);
 
-/* One step with the gradients collected in the parameters, which are cleared; those without one stay as they are. Gradients are first
-   multiplied by scale (1 / micro-batches), then together clipped to the length most (0: not). AdamW: Loshchilov & Hutter 2019, algorithm
-   2, bias-corrected; SGD: m = momentum m + g + decay x, x -= rate m. The length stays on the device: hoi_optimizer_norm. */
+/* One step with the gradients collected in the parameters, which are cleared; those without one
+   stay as they are. Gradients are first multiplied by scale (1 / micro-batches), then together
+   clipped to the length most (0: not). AdamW: Loshchilov & Hutter 2019, algorithm 2,
+   bias-corrected; SGD: m = momentum m + g + decay x, x -= rate m. The length stays on the device:
+   hoi_optimizer_norm. */
 bool hoi_optimizer_step(hoi_optimizer *o, float rate, float scale, float most);
 /* Reads the length of the last step's gradients, before clipping (waits). */
 bool hoi_optimizer_norm(const hoi_optimizer *o, float *norm);

@@ -83,8 +83,10 @@ static uint64_t next_serial(void) {
     return ++serial;
 }
 
-/* Hangs the record on y; saved and the block are taken over. NULL after hoi_fail, y is then gone. */
-static hoi_tensor *record(const hoi_operation *operation, const hoi_arguments *a, hoi_tensor **saved, hoi_tensor *y) {
+/* Hangs the record on y; saved and the block are taken over. NULL after hoi_fail, y is then gone.
+ */
+static hoi_tensor *record(const hoi_operation *operation, const hoi_arguments *a,
+                          hoi_tensor **saved, hoi_tensor *y) {
     hoi_node *node = calloc(1, sizeof *node);
     if (!node || !(node->y = hoi_tensor_detach(y))) {
         hoi_fail("tape: out of host memory");
@@ -132,7 +134,8 @@ static bool add_to(hoi_tensor **sum, hoi_tensor *g) {
     }
     bool ok;
     if ((*sum)->storage->references == 1) {
-        ok = launch_accumulate(hoi_tensor_device(g), 1.0f, hoi_tensor_span(g), hoi_tensor_span(*sum), hoi_tensor_count(g));
+        ok = launch_accumulate(hoi_tensor_device(g), 1.0f, hoi_tensor_span(g),
+                               hoi_tensor_span(*sum), hoi_tensor_count(g));
     } else { /* another view may still be read: leave it alone */
         hoi_tensor *both = hoi_add(*sum, g);
         ok = both != NULL;
@@ -194,16 +197,19 @@ bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed) {
         return hoi_fail("backward: a loss is a single value, this is %s; use :sum() or :mean()",
                         hoi_shape_text(loss->rank, loss->shape, text));
     if (seed && !hoi_tensor_is(seed, loss->rank, loss->shape))
-        return hoi_fail("backward: the seed's shape is not the loss's, %s", hoi_shape_text(loss->rank, loss->shape, text));
-    hoi_tensor *first = seed ? hoi_tensor_detach(seed) /* a view: sums never go into the caller's values */
-                             : hoi_tensor_full(hoi_tensor_device(loss), loss->rank, loss->shape, 1.0f);
+        return hoi_fail("backward: the seed's shape is not the loss's, %s",
+                        hoi_shape_text(loss->rank, loss->shape, text));
+    hoi_tensor *first =
+        seed ? hoi_tensor_detach(seed) /* a view: sums never go into the caller's values */
+             : hoi_tensor_full(hoi_tensor_device(loss), loss->rank, loss->shape, 1.0f);
     if (!first)
         return false;
     if (!loss->node)
         return add_to(&loss->grad, first);
     if (loss->node->used) {
         hoi_tensor_free(first);
-        return hoi_fail("backward: this result was walked before; its record is used up. Compute it again");
+        return hoi_fail(
+            "backward: this result was walked before; its record is used up. Compute it again");
     }
     ok = add_to(&loss->node->grad, first) && (loss->node->seen || push(&list, loss->node));
     for (size_t next = 0; ok && next < list.count; ++next) {
@@ -211,7 +217,8 @@ bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed) {
         for (int i = 0; ok && i < node->a.count; ++i) {
             hoi_node *under = node->a.in[i] ? node->a.in[i]->node : NULL;
             if (under && under->used)
-                ok = hoi_fail("backward: a part of this result was walked before; its record is used up. Compute it again");
+                ok = hoi_fail("backward: a part of this result was walked before; its record is "
+                              "used up. Compute it again");
             else if (under && !under->seen)
                 ok = push(&list, under);
         }
@@ -243,8 +250,9 @@ bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed) {
 
 /* ---- checkpoint ---- */
 
-/* in: the block's inputs (n[0] of them), then what it captured, which the walk inside adds to by itself. A gradient that an input
-   already has goes inside with it, so that sums have the order they would have without the checkpoint. */
+/* in: the block's inputs (n[0] of them), then what it captured, which the walk inside adds to by
+   itself. A gradient that an input already has goes inside with it, so that sums have the order
+   they would have without the checkpoint. */
 static bool checkpoint_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *in[HOI_INPUTS] = {NULL}, *y = NULL;
     int count = (int)node->a.n[0];
@@ -278,13 +286,14 @@ static bool checkpoint_pullback(hoi_node *node, hoi_tensor *dy) {
 
 static const hoi_operation checkpoint = {"checkpoint", NULL, checkpoint_pullback};
 
-/* Adds to the inputs what was recorded before `start` and reached the block in another way: the walk outside has to pass it, after
-   every block that uses it. */
+/* Adds to the inputs what was recorded before `start` and reached the block in another way: the
+   walk outside has to pass it, after every block that uses it. */
 static bool add_captured(hoi_tensor *inside, uint64_t start, hoi_arguments *a) {
     hoi_tensor *root[1] = {inside};
     node_list list = {NULL, 0, 0};
     bool ok = true;
-    for (size_t next = 0; ok && next <= list.count; ++next) { /* the result first, then what it was computed from */
+    for (size_t next = 0; ok && next <= list.count;
+         ++next) { /* the result first, then what it was computed from */
         hoi_tensor **in = next ? list.at[next - 1]->a.in : root;
         int count = next ? list.at[next - 1]->a.count : 1;
         for (int i = 0; ok && i < count; ++i) {
@@ -296,7 +305,8 @@ static bool add_captured(hoi_tensor *inside, uint64_t start, hoi_arguments *a) {
                 for (int k = 0; k < a->count; ++k)
                     known = known || a->in[k]->node == under;
                 if (!known && a->count == HOI_INPUTS)
-                    ok = hoi_fail("checkpoint: more than %d inputs and computed tensors used inside; join some with concat",
+                    ok = hoi_fail("checkpoint: more than %d inputs and computed tensors used "
+                                  "inside; join some with concat",
                                   HOI_INPUTS);
                 else if (!known)
                     a->in[a->count++] = in[i];
@@ -323,7 +333,8 @@ hoi_tensor *hoi_checkpoint(hoi_block *block, hoi_tensor *const *inputs, int coun
             a.in[i] = inputs[i];
         inside = block->run(block->context, a.in, count);
     }
-    if (inside) { /* what was recorded inside goes with `inside`; parameters it reached make y recorded */
+    if (inside) { /* what was recorded inside goes with `inside`; parameters it reached make y
+                     recorded */
         recorded = hoi_tensor_recorded(inside);
         if (add_captured(inside, start, &a))
             y = hoi_tensor_detach(inside);

@@ -1,5 +1,5 @@
-/* tape: how a result was computed. The tape hangs from the result: there is no tape object and no recording mode; dropping
-   a loss drops its history. */
+/* tape: how a result was computed. The tape hangs from the result: there is no tape object and no
+   recording mode; dropping a loss drops its history. */
 #ifndef HOI_TAPE_H
 #define HOI_TAPE_H
 
@@ -18,15 +18,16 @@ typedef struct hoi_index {
 hoi_index *hoi_index_new(hoi_device *device, int count, const int32_t *values);
 void hoi_index_free(hoi_index *index);
 
-/* Code run again inside backward (checkpoint). run returns a new reference or NULL after hoi_fail. */
+/* Code run again inside backward (checkpoint). run returns a new reference or NULL after hoi_fail.
+ */
 typedef struct hoi_block {
     hoi_tensor *(*run)(void *context, hoi_tensor *const *inputs, int count);
     void (*drop)(void *context);
     void *context;
 } hoi_block;
 
-/* What an operation is applied to. Inputs are borrowed while it runs, counted once it is recorded; NULL inputs are allowed where
-   the operation says so. */
+/* What an operation is applied to. Inputs are borrowed while it runs, counted once it is recorded;
+   NULL inputs are allowed where the operation says so. */
 typedef struct hoi_arguments {
     hoi_tensor *in[HOI_INPUTS];
     int count;
@@ -36,8 +37,9 @@ typedef struct hoi_arguments {
     hoi_block *block;
 } hoi_arguments;
 
-/* One row of the table of operations. forward fills saved (references given away) with what pullback needs; pullback gives each wanted
-   input its gradient with hoi_node_give. name is the operation's public name and its partner in tests/reference. */
+/* One row of the table of operations. forward fills saved (references given away) with what
+   pullback needs; pullback gives each wanted input its gradient with hoi_node_give. name is the
+   operation's public name and its partner in tests/reference. */
 typedef struct hoi_operation {
     const char *name;
     hoi_tensor *(*forward)(const hoi_arguments *a, hoi_tensor **saved);
@@ -48,7 +50,7 @@ struct hoi_node {
     const hoi_operation *operation;
     uint64_t serial;
     hoi_arguments a;
-    hoi_tensor *y;                /* the result, as an unrecorded view */
+    hoi_tensor *y; /* the result, as an unrecorded view */
     hoi_tensor *saved[HOI_SAVED];
     hoi_tensor *grad; /* of the result, while backward walks */
     bool used, seen;
@@ -59,17 +61,20 @@ struct hoi_node {
 /* Runs an operation and records it where a trainable tensor can be reached. NULL after hoi_fail. */
 hoi_tensor *hoi_apply(const hoi_operation *operation, const hoi_arguments *a);
 
-/* Whether input i wants a gradient, and giving it one (the reference is taken; false after hoi_fail, also when g is NULL). */
+/* Whether input i wants a gradient, and giving it one (the reference is taken; false after
+ * hoi_fail, also when g is NULL). */
 bool hoi_node_wants(const hoi_node *node, int i);
 bool hoi_node_give(hoi_node *node, int i, hoi_tensor *g);
 void hoi_node_free(hoi_node *node);
 
-/* Walks from loss down once: each trainable leaf that was reached collects d loss / d leaf in its grad (added to what is there).
-   seed: d of what follows by loss, same shape; NULL: 1, loss must be a single value. It consumes the record. */
+/* Walks from loss down once: each trainable leaf that was reached collects d loss / d leaf in its
+   grad (added to what is there). seed: d of what follows by loss, same shape; NULL: 1, loss must be
+   a single value. It consumes the record. */
 bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed);
 
-/* Runs a block without keeping its inside: backward runs it again. The block is taken over (also on failure). It may use trainable
-   and computed tensors that are not among its inputs; inputs and such computed tensors: HOI_INPUTS together. */
+/* Runs a block without keeping its inside: backward runs it again. The block is taken over (also on
+   failure). It may use trainable and computed tensors that are not among its inputs; inputs and
+   such computed tensors: HOI_INPUTS together. */
 hoi_tensor *hoi_checkpoint(hoi_block *block, hoi_tensor *const *inputs, int count);
 
 #endif

@@ -19,7 +19,8 @@ const char *hoi_shape_text(int rank, const int64_t *shape, char text[96]) {
     size_t used = 0;
     snprintf(text, 96, "%s", rank == 0 ? "scalar" : "");
     for (int i = 0; i < rank && used < 90; ++i)
-        used += (size_t)snprintf(text + used, 96 - used, "%s%lld", i ? "x" : "", (long long)shape[i]);
+        used +=
+            (size_t)snprintf(text + used, 96 - used, "%s%lld", i ? "x" : "", (long long)shape[i]);
     return text;
 }
 
@@ -46,7 +47,8 @@ static hoi_tensor *shell(int rank, const int64_t *shape, hoi_dtype dtype, int64_
     }
     for (int i = 0; i < rank; ++i) {
         if (shape[i] < 0 || (shape[i] > 0 && *count > INT32_MAX / shape[i])) {
-            hoi_fail("tensor: shape %s; sizes are 0 or more, elements fewer than 2^31", hoi_shape_text(rank, shape, text));
+            hoi_fail("tensor: shape %s; sizes are 0 or more, elements fewer than 2^31",
+                     hoi_shape_text(rank, shape, text));
             return NULL;
         }
         *count *= shape[i];
@@ -63,7 +65,8 @@ static hoi_tensor *shell(int rank, const int64_t *shape, hoi_dtype dtype, int64_
     return x;
 }
 
-static hoi_tensor *make(hoi_device *device, int rank, const int64_t *shape, hoi_dtype dtype, int64_t *count) {
+static hoi_tensor *make(hoi_device *device, int rank, const int64_t *shape, hoi_dtype dtype,
+                        int64_t *count) {
     hoi_tensor *x = shell(rank, shape, dtype, count);
     if (!x)
         return NULL;
@@ -86,21 +89,25 @@ hoi_tensor *hoi_tensor_new(hoi_device *device, int rank, const int64_t *shape) {
     return make(device, rank, shape, HOI_F32, &count);
 }
 
-hoi_tensor *hoi_tensor_stored(hoi_device *device, int rank, const int64_t *shape, hoi_dtype dtype, const void *bytes) {
+hoi_tensor *hoi_tensor_stored(hoi_device *device, int rank, const int64_t *shape, hoi_dtype dtype,
+                              const void *bytes) {
     int64_t count;
     if (dtype != HOI_F32 && dtype != HOI_F16 && dtype != HOI_BF16) {
-        hoi_fail("tensor: weights of type %s; F32, F16 and BF16 are possible", hoi_dtype_name(dtype));
+        hoi_fail("tensor: weights of type %s; F32, F16 and BF16 are possible",
+                 hoi_dtype_name(dtype));
         return NULL;
     }
     hoi_tensor *x = make(device, rank, shape, dtype, &count);
-    if (x && !hoi_buffer_write(x->storage->buffer, 0, bytes, (size_t)count * hoi_dtype_bytes(dtype))) {
+    if (x &&
+        !hoi_buffer_write(x->storage->buffer, 0, bytes, (size_t)count * hoi_dtype_bytes(dtype))) {
         hoi_tensor_free(x);
         x = NULL;
     }
     return x;
 }
 
-hoi_tensor *hoi_tensor_from(hoi_device *device, int rank, const int64_t *shape, const float *values) {
+hoi_tensor *hoi_tensor_from(hoi_device *device, int rank, const int64_t *shape,
+                            const float *values) {
     return hoi_tensor_stored(device, rank, shape, HOI_F32, values);
 }
 
@@ -113,8 +120,8 @@ hoi_tensor *hoi_tensor_full(hoi_device *device, int rank, const int64_t *shape, 
     return x;
 }
 
-hoi_tensor *hoi_tensor_random(hoi_device *device, int rank, const int64_t *shape, hoi_noise kind, uint64_t key, float a,
-                              float b) {
+hoi_tensor *hoi_tensor_random(hoi_device *device, int rank, const int64_t *shape, hoi_noise kind,
+                              uint64_t key, float a, float b) {
     hoi_tensor *x = hoi_tensor_new(device, rank, shape);
     if (x && !launch_random(device, kind, key, a, b, hoi_tensor_span(x), hoi_tensor_count(x))) {
         hoi_tensor_free(x);
@@ -170,11 +177,13 @@ bool hoi_tensor_read(const hoi_tensor *x, float *out) {
     int64_t n = hoi_tensor_count(x);
     size_t width = hoi_dtype_bytes(x->dtype);
     if (x->dtype == HOI_F32)
-        return hoi_buffer_read(x->storage->buffer, (size_t)x->offset * width, out, (size_t)n * width);
+        return hoi_buffer_read(x->storage->buffer, (size_t)x->offset * width, out,
+                               (size_t)n * width);
     hoi_device *device = hoi_tensor_device(x);
     hoi_buffer *wide = hoi_buffer_new(device, (size_t)n * sizeof *out);
     bool ok = wide &&
-              launch_widen(device, hoi_tensor_span(x), x->dtype == HOI_F16 ? HOI_STORED_HALF : HOI_STORED_BFLOAT,
+              launch_widen(device, hoi_tensor_span(x),
+                           x->dtype == HOI_F16 ? HOI_STORED_HALF : HOI_STORED_BFLOAT,
                            (hoi_span){wide, 0}, n) &&
               hoi_buffer_read(wide, 0, out, (size_t)n * sizeof *out);
     hoi_buffer_free(wide);
@@ -192,7 +201,8 @@ void hoi_tensor_changed(hoi_tensor *x) {
 
 bool hoi_tensor_write(hoi_tensor *x, const float *values) {
     if (x->dtype != HOI_F32)
-        return hoi_fail("tensor: written values are F32, the tensor is %s", hoi_dtype_name(x->dtype));
+        return hoi_fail("tensor: written values are F32, the tensor is %s",
+                        hoi_dtype_name(x->dtype));
     hoi_tensor_changed(x);
     return hoi_buffer_write(x->storage->buffer, (size_t)x->offset * sizeof *values, values,
                             (size_t)hoi_tensor_count(x) * sizeof *values);
@@ -205,8 +215,8 @@ hoi_tensor *hoi_tensor_view(const hoi_tensor *x, int64_t at, int rank, const int
     if (!y)
         return NULL;
     if (at < 0 || at + count > hoi_tensor_count(x)) {
-        hoi_fail("tensor: a view %s from element %lld of %s", hoi_shape_text(rank, shape, to), (long long)at,
-                 hoi_shape_text(x->rank, x->shape, from));
+        hoi_fail("tensor: a view %s from element %lld of %s", hoi_shape_text(rank, shape, to),
+                 (long long)at, hoi_shape_text(x->rank, x->shape, from));
         free(y);
         return NULL;
     }
@@ -220,28 +230,34 @@ hoi_tensor *hoi_tensor_detach(const hoi_tensor *x) {
     return hoi_tensor_view(x, 0, x->rank, x->shape);
 }
 
-bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack, hoi_buffer **made) {
+bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack,
+                     hoi_buffer **made) {
     hoi_device *device = hoi_tensor_device(x);
     int64_t rows = x->shape[x->rank - 2], cols = x->shape[x->rank - 1];
     int64_t count = rows > 0 && cols > 0 ? hoi_tensor_count(x) / (rows * cols) : 1;
     int n = (int)(across ? rows : cols), k = (int)(across ? cols : rows);
     *made = NULL;
     for (struct hoi_packed *p = x->storage->packs; p; p = p->next)
-        if (p->across == across && p->offset == x->offset && p->count == hoi_tensor_count(x) && p->n == n && p->k == k) {
+        if (p->across == across && p->offset == x->offset && p->count == hoi_tensor_count(x) &&
+            p->n == n && p->k == k) {
             *pack = p->pack;
             return true;
         }
-    pack->type = x->dtype == HOI_F32 ? HOI_STORED_FLOAT : x->dtype == HOI_F16 ? HOI_STORED_HALF : HOI_STORED_BFLOAT;
+    pack->type = x->dtype == HOI_F32   ? HOI_STORED_FLOAT
+                 : x->dtype == HOI_F16 ? HOI_STORED_HALF
+                                       : HOI_STORED_BFLOAT;
     int64_t size = launch_pack_size(device, n, k, pack);
-    pack->span = (hoi_span){hoi_buffer_new(device, (size_t)(size * count) * hoi_dtype_bytes(x->dtype)), 0};
-    if (!pack->span.buffer ||
-        !launch_pack(device, hoi_tensor_span(x), across, (int)cols, n, k, (int)count, rows * cols, size, pack)) {
+    pack->span =
+        (hoi_span){hoi_buffer_new(device, (size_t)(size * count) * hoi_dtype_bytes(x->dtype)), 0};
+    if (!pack->span.buffer || !launch_pack(device, hoi_tensor_span(x), across, (int)cols, n, k,
+                                           (int)count, rows * cols, size, pack)) {
         hoi_buffer_free(pack->span.buffer);
         return false;
     }
     struct hoi_packed *packed = keep ? malloc(sizeof *packed) : NULL;
     if (packed) {
-        *packed = (struct hoi_packed){across, x->offset, hoi_tensor_count(x), n, k, *pack, x->storage->packs};
+        *packed = (struct hoi_packed){across, x->offset, hoi_tensor_count(x), n,
+                                      k,      *pack,     x->storage->packs};
         x->storage->packs = packed;
     } else {
         *made = pack->span.buffer;

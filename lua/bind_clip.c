@@ -48,7 +48,8 @@ static int fill(lua_State *L) {
     hoi_clip *clip = bind_check(L, 1, CLIP);
     hoi_safetensors *file = bind_check(L, 2, "hoi.Safetensors");
     bind_options(L, 3, names);
-    if (!hoi_clip_fill(clip, file, bind_string(L, 3, "prefix", NULL), bind_boolean(L, 3, "widen", false)))
+    if (!hoi_clip_fill(clip, file, bind_string(L, 3, "prefix", NULL),
+                       bind_boolean(L, 3, "widen", false)))
         return bind_raise(L);
     lua_settop(L, 1);
     return 1;
@@ -104,8 +105,8 @@ static int replace(lua_State *L) {
 }
 
 /* Reads a list of texts into ids (count, context) and end places; memory stays on the stack. */
-static int32_t *read_texts(lua_State *L, int index, const hoi_tokenizer *tokenizer, int context, bool truncate, int *count,
-                           int32_t **eot) {
+static int32_t *read_texts(lua_State *L, int index, const hoi_tokenizer *tokenizer, int context,
+                           bool truncate, int *count, int32_t **eot) {
     luaL_checktype(L, index, LUA_TTABLE);
     *count = (int)luaL_len(L, index);
     if (*count < 1)
@@ -115,7 +116,8 @@ static int32_t *read_texts(lua_State *L, int index, const hoi_tokenizer *tokeniz
     *eot = bind_memory(L, (size_t)*count * sizeof **eot);
     for (int i = 0; i < *count; ++i) {
         if (lua_rawgeti(L, index, i + 1) != LUA_TSTRING)
-            luaL_error(L, "clip: a list of texts is wanted, number %d is a %s", i + 1, luaL_typename(L, -1));
+            luaL_error(L, "clip: a list of texts is wanted, number %d is a %s", i + 1,
+                       luaL_typename(L, -1));
         texts[i] = lua_tostring(L, -1); /* stays alive in the list */
         lua_pop(L, 1);
     }
@@ -136,7 +138,8 @@ static int encode_text(lua_State *L) {
     return bind_tensor_push(L, hoi_clip_encode_ids(clip, ids, eot, count, clip->text.places));
 }
 
-/* tokenize(tower, tokenizer, texts, truncate) -> ids: list of lists (opaque numbers), eot: list of places; all cut after the longest end. */
+/* tokenize(tower, tokenizer, texts, truncate) -> ids: list of lists (opaque numbers), eot: list of
+ * places; all cut after the longest end. */
 static int tokenize(lua_State *L) {
     int count, n = 1;
     int32_t *eot;
@@ -184,7 +187,8 @@ static int embed(lua_State *L) {
         lua_rawgeti(L, 2, i + 1);
         int length = lua_istable(L, -1) ? (int)luaL_len(L, -1) : -1;
         if (length < 1 || (i > 0 && length != n))
-            return luaL_error(L, "clip: lists of ids of one length are wanted; number %d differs", i + 1);
+            return luaL_error(L, "clip: lists of ids of one length are wanted; number %d differs",
+                              i + 1);
         n = length;
         lua_pop(L, 1);
     }
@@ -215,9 +219,10 @@ static int enter(lua_State *L) {
 static hoi_tensor *key_mask(lua_State *L, hoi_tensor *keys) {
     hoi_tensor *plain = hoi_scale(keys, 1.0f, -1.0f); /* 0 or -1 */
     hoi_tensor *large = plain ? hoi_scale(plain, 1e30f, 0.0f) : NULL;
-    hoi_tensor *mask = large && keys->rank == 2
-                           ? hoi_reshape(large, 3, (int64_t[]){keys->shape[0], 1, keys->shape[1]})
-                           : (hoi_fail("clip: option 'keys': (count, n) of 0 and 1 is wanted"), NULL);
+    hoi_tensor *mask =
+        large && keys->rank == 2
+            ? hoi_reshape(large, 3, (int64_t[]){keys->shape[0], 1, keys->shape[1]})
+            : (hoi_fail("clip: option 'keys': (count, n) of 0 and 1 is wanted"), NULL);
     hoi_tensor_free(plain);
     hoi_tensor_free(large);
     bind_tensor_push(L, mask);
@@ -235,7 +240,8 @@ static void read_options(lua_State *L, int index, const hoi_tower *tower, hoi_bl
     hoi_tensor *keys = bind_tensor_option(L, index, "keys");
     if (keys) {
         hoi_tensor *mask = key_mask(L, keys);
-        o->mask = o->mask ? (bind_tensor_push(L, hoi_add(o->mask, mask)), bind_tensor(L, -1)) : mask;
+        o->mask =
+            o->mask ? (bind_tensor_push(L, hoi_add(o->mask, mask)), bind_tensor(L, -1)) : mask;
     }
     if (lua_istable(L, index) && lua_getfield(L, index, "deltas") != LUA_TNIL) {
         if (!lua_istable(L, -1))
@@ -286,7 +292,8 @@ static int project(lua_State *L) {
     return bind_tensor_push(L, hoi_tower_project(t->tower, bind_tensor(L, 2)));
 }
 
-/* leave(x, eot): norm and projection of all tokens (b, n, d); with a list of places, one per row: (b, d). */
+/* leave(x, eot): norm and projection of all tokens (b, n, d); with a list of places, one per row:
+ * (b, d). */
 static int leave(lua_State *L) {
     lua_settop(L, 3);
     tower_ref *t = bind_check(L, 1, TOWER);
@@ -299,7 +306,8 @@ static int leave(lua_State *L) {
     luaL_checktype(L, 3, LUA_TTABLE);
     int n = (int)luaL_len(L, 3);
     if (x->rank != 3 || x->shape[0] != n)
-        return luaL_error(L, "clip: %d places for %d rows of tokens", n, x->rank == 3 ? (int)x->shape[0] : 0);
+        return luaL_error(L, "clip: %d places for %d rows of tokens", n,
+                          x->rank == 3 ? (int)x->shape[0] : 0);
     int32_t *places = bind_memory(L, (size_t)n * sizeof *places);
     for (int i = 0; i < n; ++i) {
         lua_rawgeti(L, 3, i + 1);
@@ -322,9 +330,11 @@ static int tower_field(lua_State *L) {
     const struct {
         const char *name;
         int value;
-    } fields[] = {{"width", t->tower->width},   {"depth", t->tower->depth},   {"heads", t->tower->heads},
-                  {"hidden", t->tower->hidden}, {"places", t->tower->places}, {"size", t->tower->size},
-                  {"patch", t->tower->patch},   {"vocabulary", t->tower->vocabulary}, {"out", t->clip->width}};
+    } fields[] = {{"width", t->tower->width},   {"depth", t->tower->depth},
+                  {"heads", t->tower->heads},   {"hidden", t->tower->hidden},
+                  {"places", t->tower->places}, {"size", t->tower->size},
+                  {"patch", t->tower->patch},   {"vocabulary", t->tower->vocabulary},
+                  {"out", t->clip->width}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; ++i)
         if (strcmp(name, fields[i].name) == 0) {
             lua_pushinteger(L, fields[i].value);
@@ -339,20 +349,27 @@ static int tower_field(lua_State *L) {
 
 static int tower_text(lua_State *L) {
     const tower_ref *t = bind_check(L, 1, TOWER);
-    lua_pushfstring(L, "Tower (%s, %d blocks of width %d)", t->tower->text ? "text" : "pictures", t->tower->depth,
-                    t->tower->width);
+    lua_pushfstring(L, "Tower (%s, %d blocks of width %d)", t->tower->text ? "text" : "pictures",
+                    t->tower->depth, t->tower->width);
     return 1;
 }
 
 int luaopen_hoi_clip(lua_State *L);
 int luaopen_hoi_clip(lua_State *L) {
-    static const luaL_Reg towers[] = {{"embed", embed}, {"enter", enter}, {"block", block}, {"blocks", blocks},
-                                      {"norm", norm}, {"project", project}, {"leave", leave}, {"tokenize", tokenize},
-                                      {NULL, NULL}};
-    static const luaL_Reg meta[] = {{"__index", tower_field}, {"__tostring", tower_text}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"new", new_clip}, {"fill", fill}, {"tower", tower}, {"parameters", parameters},
-                                         {"replace", replace}, {"encode_text", encode_text},
-                                         {"encode_pixels", encode_pixels}, {NULL, NULL}};
+    static const luaL_Reg towers[] = {
+        {"embed", embed},   {"enter", enter},       {"block", block},
+        {"blocks", blocks}, {"norm", norm},         {"project", project},
+        {"leave", leave},   {"tokenize", tokenize}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__index", tower_field}, {"__tostring", tower_text}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"new", new_clip},
+                                         {"fill", fill},
+                                         {"tower", tower},
+                                         {"parameters", parameters},
+                                         {"replace", replace},
+                                         {"encode_text", encode_text},
+                                         {"encode_pixels", encode_pixels},
+                                         {NULL, NULL}};
     bind_class(L, CLIP, NULL, NULL, clip_release);
     bind_class(L, TOWER, towers, meta, tower_release);
     luaL_newlib(L, functions);

@@ -82,8 +82,9 @@ static int device_text(lua_State *L) {
     lua_getfield(L, 1, "kind");
     lua_getfield(L, 1, "units");
     lua_getfield(L, 1, "memory");
-    lua_pushfstring(L, "%d  %s, %s (%s, %d units, %d MB)", (int)lua_tointeger(L, 2), lua_tostring(L, 3), lua_tostring(L, 4),
-                    lua_tostring(L, 5), (int)lua_tointeger(L, 6), (int)(lua_tonumber(L, 7) / 1e6));
+    lua_pushfstring(L, "%d  %s, %s (%s, %d units, %d MB)", (int)lua_tointeger(L, 2),
+                    lua_tostring(L, 3), lua_tostring(L, 4), lua_tostring(L, 5),
+                    (int)lua_tointeger(L, 6), (int)(lua_tonumber(L, 7) / 1e6));
     return 1;
 }
 
@@ -122,8 +123,9 @@ static int device(lua_State *L) {
     hoi_device **slot = slot_of(L);
     if (wish && *slot) {
         if (hoi_device_memory_now(*slot).buffers > 0)
-            return luaL_error(L, "device: tensors are alive on %s; choose the device before the first one",
-                              hoi_device_describe(*slot)->name);
+            return luaL_error(
+                L, "device: tensors are alive on %s; choose the device before the first one",
+                hoi_device_describe(*slot)->name);
         hoi_device_close(*slot);
         *slot = NULL;
     }
@@ -162,7 +164,8 @@ static int finish(lua_State *L) {
     return !*slot || hoi_device_finish(*slot) ? 0 : bind_raise(L);
 }
 
-/* rows(): what was profiled since the last call of it: { {kernel=, calls=, milliseconds=, gigaflops=} ... } */
+/* rows(): what was profiled since the last call of it: { {kernel=, calls=, milliseconds=,
+ * gigaflops=} ... } */
 static int rows(lua_State *L) {
     hoi_device **slot = slot_of(L);
     hoi_profile_row *list = NULL;
@@ -211,7 +214,8 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* probe({units, milliseconds}): GFLOP/s that multiply-adds in registers reach on so many units (all) in about such a time (20). */
+/* probe({units, milliseconds}): GFLOP/s that multiply-adds in registers reach on so many units
+ * (all) in about such a time (20). */
 static int probe(lua_State *L) {
     static const char *const names[] = {"units", "milliseconds", NULL};
     lua_settop(L, 1);
@@ -224,8 +228,10 @@ static int probe(lua_State *L) {
         return luaL_error(L, "probe: option 'units': 1 to %d", all);
     if (!(wanted > 0.0 && wanted <= 10.0))
         return luaL_error(L, "probe: option 'milliseconds': more than 0, at most 10000");
-    /* the first launch may build the kernel; then longer and longer ones, until what surrounds a launch weighs nothing */
-    for (int64_t rounds = 1; seconds < wanted / 2; rounds = rounds == 1 ? 4096 : rounds * (seconds < wanted / 64 ? 32 : 2)) {
+    /* the first launch may build the kernel; then longer and longer ones, until what surrounds a
+     * launch weighs nothing */
+    for (int64_t rounds = 1; seconds < wanted / 2;
+         rounds = rounds == 1 ? 4096 : rounds * (seconds < wanted / 64 ? 32 : 2)) {
         if (rounds > INT32_MAX)
             return luaL_error(L, "probe: the device is too fast for so long a time");
         double begun = now();
@@ -239,9 +245,10 @@ static int probe(lua_State *L) {
 
 int luaopen_hoi_device(lua_State *L);
 int luaopen_hoi_device(lua_State *L) {
-    static const luaL_Reg functions[] = {{"devices", devices}, {"device", device},       {"memory", memory}, {"trim", trim},
-                                         {"finish", finish},   {"rows", rows}, {"profiling", profiling}, {"probe", probe},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"devices", devices},     {"device", device}, {"memory", memory},
+        {"trim", trim},           {"finish", finish}, {"rows", rows},
+        {"profiling", profiling}, {"probe", probe},   {NULL, NULL}};
     if (!slot_of(L)) {
         hoi_device **slot = lua_newuserdatauv(L, sizeof *slot, 0);
         *slot = NULL;

@@ -8,7 +8,8 @@
 /* Gets the device of this state; raises what went wrong when it can not be opened. */
 hoi_device *bind_device(lua_State *L);
 
-/* Lets the collector work when much device memory was allocated since it last did: a userdata looks small to it. */
+/* Lets the collector work when much device memory was allocated since it last did: a userdata looks
+ * small to it. */
 void bind_pressure(lua_State *L);
 
 #endif

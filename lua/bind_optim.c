@@ -36,7 +36,9 @@ static int new_optimizer(lua_State *L) {
 static int add(lua_State *L) {
     hoi_optimizer *o = bind_check(L, 1, OPTIMIZER);
     hoi_tensor *x = bind_tensor(L, 2);
-    return hoi_optimizer_add(o, x, (float)luaL_checknumber(L, 3), (float)luaL_checknumber(L, 4)) ? 0 : bind_raise(L);
+    return hoi_optimizer_add(o, x, (float)luaL_checknumber(L, 3), (float)luaL_checknumber(L, 4))
+               ? 0
+               : bind_raise(L);
 }
 
 /* step(rate, scale, most) */
@@ -77,8 +79,8 @@ static int state(lua_State *L) {
 
 int luaopen_hoi_optim(lua_State *L);
 int luaopen_hoi_optim(lua_State *L) {
-    static const luaL_Reg methods[] = {{"add", add}, {"step", step}, {"norm", norm}, {"steps", steps}, {"state", state},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"add", add},     {"step", step},   {"norm", norm},
+                                       {"steps", steps}, {"state", state}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", new_optimizer}, {NULL, NULL}};
     bind_class(L, OPTIMIZER, methods, NULL, release);
     luaL_newlib(L, functions);

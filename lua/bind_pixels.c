@@ -45,10 +45,12 @@ static int of(lua_State *L) {
             return bind_raise(L);
         lua_pop(L, 1);
     }
-    return bind_tensor_push(L, hoi_tensor_from(bind_device(L), 4, (int64_t[]){n, 3, p.size, p.size}, values));
+    return bind_tensor_push(
+        L, hoi_tensor_from(bind_device(L), 4, (int64_t[]){n, 3, p.size, p.size}, values));
 }
 
-/* crops(image, boxes, preprocess, margin, minimum) -> (boxes, 3, size, size): squares around boxes */
+/* crops(image, boxes, preprocess, margin, minimum) -> (boxes, 3, size, size): squares around boxes
+ */
 static int crops(lua_State *L) {
     lua_settop(L, 5);
     const hoi_image *image = bind_check(L, 1, "hoi.Image");
@@ -66,13 +68,16 @@ static int crops(lua_State *L) {
         }
         lua_pop(L, 1);
     }
-    float *values = bind_memory(L, (size_t)n * 3 * (size_t)p.size * (size_t)p.size * sizeof *values);
+    float *values =
+        bind_memory(L, (size_t)n * 3 * (size_t)p.size * (size_t)p.size * sizeof *values);
     if (!hoi_image_crop_preprocess(image, n, boxes, margin, minimum, &p, values))
         return bind_raise(L);
-    return bind_tensor_push(L, hoi_tensor_from(bind_device(L), 4, (int64_t[]){n, 3, p.size, p.size}, values));
+    return bind_tensor_push(
+        L, hoi_tensor_from(bind_device(L), 4, (int64_t[]){n, 3, p.size, p.size}, values));
 }
 
-/* batch(mini batch, preprocess) -> (count, 3, 96, 96): bytes go to the device and are scaled there */
+/* batch(mini batch, preprocess) -> (count, 3, 96, 96): bytes go to the device and are scaled there
+ */
 static int batch(lua_State *L) {
     lua_settop(L, 2);
     const hoi_mini_batch *b = bind_check(L, 1, "hoi.MiniBatch");
@@ -84,10 +89,12 @@ static int batch(lua_State *L) {
         scale[c] = 1.0f / (255.0f * p.std[c]);
         shift[c] = -p.mean[c] / p.std[c];
     }
-    hoi_tensor *x = hoi_tensor_new(device, 4, (int64_t[]){b->count, 3, HOI_MINI_SIZE, HOI_MINI_SIZE});
+    hoi_tensor *x =
+        hoi_tensor_new(device, 4, (int64_t[]){b->count, 3, HOI_MINI_SIZE, HOI_MINI_SIZE});
     hoi_buffer *raw = hoi_buffer_new(device, bytes);
     bool ok = x && raw && hoi_buffer_write(raw, 0, b->rgb, bytes) &&
-              launch_bytes(device, (hoi_span){raw, 0}, hoi_tensor_span(x), b->count, HOI_MINI_SIZE, HOI_MINI_SIZE, scale, shift);
+              launch_bytes(device, (hoi_span){raw, 0}, hoi_tensor_span(x), b->count, HOI_MINI_SIZE,
+                           HOI_MINI_SIZE, scale, shift);
     hoi_buffer_free(raw);
     if (!ok) {
         hoi_tensor_free(x);
@@ -104,13 +111,16 @@ static int cells(lua_State *L) {
     float *values = bind_memory(L, n * sizeof *values);
     for (size_t i = 0; i < n; ++i)
         values[i] = (float)b->cells[i];
-    return bind_tensor_push(L, hoi_tensor_from(bind_device(L), 3,
-                                               (int64_t[]){b->count, (int64_t)b->grid * b->grid, HOI_MINI_CELL_CLASSES}, values));
+    return bind_tensor_push(
+        L, hoi_tensor_from(bind_device(L), 3,
+                           (int64_t[]){b->count, (int64_t)b->grid * b->grid, HOI_MINI_CELL_CLASSES},
+                           values));
 }
 
 int luaopen_hoi_pixels(lua_State *L);
 int luaopen_hoi_pixels(lua_State *L) {
-    static const luaL_Reg functions[] = {{"of", of}, {"crops", crops}, {"batch", batch}, {"cells", cells}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"of", of}, {"crops", crops}, {"batch", batch}, {"cells", cells}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -18,6 +18,16 @@ hoi_tensor **bind_tensor_slot(lua_State *L);
 /* Pushes x (one reference is taken), or raises what hoi_fail said when it is NULL. */
 int bind_tensor_push(lua_State *L, hoi_tensor *x);
 
+/* Pushes x as bind_tensor_push does, then lets the collector work where it is time: the end of a
+ * binding. */
+int bind_tensor_give(lua_State *L, hoi_tensor *x);
+
+/* Gets the dimension (0-based) an argument names: 1.., or negative from the end. */
+int bind_dimension(lua_State *L, int index, const hoi_tensor *x);
+
+/* Adds the operations to the class (tensor_operations.c); the module is on top of the stack. */
+void bind_tensor_operations(lua_State *L);
+
 /* Reads a list of sizes at `index`, or the integers from there on; gets the rank. */
 int bind_shape(lua_State *L, int index, int64_t shape[HOI_RANK]);
 

@@ -197,8 +197,10 @@ int luaopen_hoi_tokenizer(lua_State *L) {
                                        {NULL, NULL}};
     static const luaL_Reg metamethods[] = {
         {"__index", tokenizer_index}, {"__tostring", tokenizer_tostring}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {
-        {"open", open_tokenizer}, {"memory", memory_tokenizer}, {"learn", learn_tokenizer}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", open_tokenizer},
+                                         {"memory", memory_tokenizer},
+                                         {"learn", learn_tokenizer},
+                                         {NULL, NULL}};
     bind_class(L, memory_class, NULL, NULL, memory_free);
     bind_class(L, class, methods, metamethods, tokenizer_release);
     luaL_newlib(L, functions);

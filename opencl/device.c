@@ -7,31 +7,63 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_PLATFORM                                                                                                  \
-    "device: no OpenCL platform found. Install a driver (CPU: apt install pocl-opencl-icd; NVIDIA, AMD, Intel: the " \
+#define NO_PLATFORM                                                                                \
+    "device: no OpenCL platform found. Install a driver (CPU: apt install pocl-opencl-icd; "       \
+    "NVIDIA, AMD, Intel: the "                                                                     \
     "vendor's) and check with 'clinfo -l'"
 
 static const struct {
     cl_int status;
     const char *name;
 } statuses[] = {
-#define STATUS(name) {name, #name}
-    STATUS(CL_DEVICE_NOT_FOUND), STATUS(CL_DEVICE_NOT_AVAILABLE), STATUS(CL_COMPILER_NOT_AVAILABLE),
-    STATUS(CL_MEM_OBJECT_ALLOCATION_FAILURE), STATUS(CL_OUT_OF_RESOURCES), STATUS(CL_OUT_OF_HOST_MEMORY),
-    STATUS(CL_PROFILING_INFO_NOT_AVAILABLE), STATUS(CL_MEM_COPY_OVERLAP), STATUS(CL_BUILD_PROGRAM_FAILURE),
-    STATUS(CL_MAP_FAILURE), STATUS(CL_MISALIGNED_SUB_BUFFER_OFFSET),
-    STATUS(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST), STATUS(CL_COMPILE_PROGRAM_FAILURE),
-    STATUS(CL_LINKER_NOT_AVAILABLE), STATUS(CL_LINK_PROGRAM_FAILURE), STATUS(CL_KERNEL_ARG_INFO_NOT_AVAILABLE),
-    STATUS(CL_INVALID_VALUE), STATUS(CL_INVALID_DEVICE_TYPE), STATUS(CL_INVALID_PLATFORM), STATUS(CL_INVALID_DEVICE),
-    STATUS(CL_INVALID_CONTEXT), STATUS(CL_INVALID_QUEUE_PROPERTIES), STATUS(CL_INVALID_COMMAND_QUEUE),
-    STATUS(CL_INVALID_HOST_PTR), STATUS(CL_INVALID_MEM_OBJECT), STATUS(CL_INVALID_BINARY),
-    STATUS(CL_INVALID_BUILD_OPTIONS), STATUS(CL_INVALID_PROGRAM), STATUS(CL_INVALID_PROGRAM_EXECUTABLE),
-    STATUS(CL_INVALID_KERNEL_NAME), STATUS(CL_INVALID_KERNEL_DEFINITION), STATUS(CL_INVALID_KERNEL),
-    STATUS(CL_INVALID_ARG_INDEX), STATUS(CL_INVALID_ARG_VALUE), STATUS(CL_INVALID_ARG_SIZE),
-    STATUS(CL_INVALID_KERNEL_ARGS), STATUS(CL_INVALID_WORK_DIMENSION), STATUS(CL_INVALID_WORK_GROUP_SIZE),
-    STATUS(CL_INVALID_WORK_ITEM_SIZE), STATUS(CL_INVALID_GLOBAL_OFFSET), STATUS(CL_INVALID_EVENT_WAIT_LIST),
-    STATUS(CL_INVALID_EVENT), STATUS(CL_INVALID_OPERATION), STATUS(CL_INVALID_BUFFER_SIZE),
-    STATUS(CL_INVALID_GLOBAL_WORK_SIZE), STATUS(CL_INVALID_PROPERTY),
+#define STATUS(name)                                                                               \
+    { name, #name }
+    STATUS(CL_DEVICE_NOT_FOUND),
+    STATUS(CL_DEVICE_NOT_AVAILABLE),
+    STATUS(CL_COMPILER_NOT_AVAILABLE),
+    STATUS(CL_MEM_OBJECT_ALLOCATION_FAILURE),
+    STATUS(CL_OUT_OF_RESOURCES),
+    STATUS(CL_OUT_OF_HOST_MEMORY),
+    STATUS(CL_PROFILING_INFO_NOT_AVAILABLE),
+    STATUS(CL_MEM_COPY_OVERLAP),
+    STATUS(CL_BUILD_PROGRAM_FAILURE),
+    STATUS(CL_MAP_FAILURE),
+    STATUS(CL_MISALIGNED_SUB_BUFFER_OFFSET),
+    STATUS(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST),
+    STATUS(CL_COMPILE_PROGRAM_FAILURE),
+    STATUS(CL_LINKER_NOT_AVAILABLE),
+    STATUS(CL_LINK_PROGRAM_FAILURE),
+    STATUS(CL_KERNEL_ARG_INFO_NOT_AVAILABLE),
+    STATUS(CL_INVALID_VALUE),
+    STATUS(CL_INVALID_DEVICE_TYPE),
+    STATUS(CL_INVALID_PLATFORM),
+    STATUS(CL_INVALID_DEVICE),
+    STATUS(CL_INVALID_CONTEXT),
+    STATUS(CL_INVALID_QUEUE_PROPERTIES),
+    STATUS(CL_INVALID_COMMAND_QUEUE),
+    STATUS(CL_INVALID_HOST_PTR),
+    STATUS(CL_INVALID_MEM_OBJECT),
+    STATUS(CL_INVALID_BINARY),
+    STATUS(CL_INVALID_BUILD_OPTIONS),
+    STATUS(CL_INVALID_PROGRAM),
+    STATUS(CL_INVALID_PROGRAM_EXECUTABLE),
+    STATUS(CL_INVALID_KERNEL_NAME),
+    STATUS(CL_INVALID_KERNEL_DEFINITION),
+    STATUS(CL_INVALID_KERNEL),
+    STATUS(CL_INVALID_ARG_INDEX),
+    STATUS(CL_INVALID_ARG_VALUE),
+    STATUS(CL_INVALID_ARG_SIZE),
+    STATUS(CL_INVALID_KERNEL_ARGS),
+    STATUS(CL_INVALID_WORK_DIMENSION),
+    STATUS(CL_INVALID_WORK_GROUP_SIZE),
+    STATUS(CL_INVALID_WORK_ITEM_SIZE),
+    STATUS(CL_INVALID_GLOBAL_OFFSET),
+    STATUS(CL_INVALID_EVENT_WAIT_LIST),
+    STATUS(CL_INVALID_EVENT),
+    STATUS(CL_INVALID_OPERATION),
+    STATUS(CL_INVALID_BUFFER_SIZE),
+    STATUS(CL_INVALID_GLOBAL_WORK_SIZE),
+    STATUS(CL_INVALID_PROPERTY),
 #undef STATUS
 };
 
@@ -102,8 +134,9 @@ static bool find(found **all, int *count) {
         }
     }
     if (*count == 0)
-        return hoi_fail("device: no device on the OpenCL platform%s found (%s). Check with 'clinfo -l'",
-                        platform_count > 1 ? "s" : "", names);
+        return hoi_fail(
+            "device: no device on the OpenCL platform%s found (%s). Check with 'clinfo -l'",
+            platform_count > 1 ? "s" : "", names);
     return true;
 }
 
@@ -124,7 +157,8 @@ static bool contains(const char *text, const char *part) {
     size_t n = strlen(part);
     for (; *text; ++text) {
         size_t i = 0;
-        while (i < n && text[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
+        while (i < n && text[i] &&
+               tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
             ++i;
         if (i == n)
             return true;
@@ -144,8 +178,8 @@ static int choose(const found *all, int count, const char *wish) {
     long number;
     for (int i = 0; i < count; ++i) {
         size_t used = strlen(listed);
-        snprintf(listed + used, sizeof listed - used, "%s%d = %s, %s", i ? "; " : "", i + 1, all[i].info.platform,
-                 all[i].info.name);
+        snprintf(listed + used, sizeof listed - used, "%s%d = %s, %s", i ? "; " : "", i + 1,
+                 all[i].info.platform, all[i].info.name);
     }
     if (!wish || !*wish) {
         for (int i = 0; i < count; ++i)
@@ -179,8 +213,9 @@ static int choose(const found *all, int count, const char *wish) {
     return best;
 }
 
-/* Vector width and registers of the processor this program runs on: PoCL reports a width of its own, which is not what
-   its code generator reaches. HOI_VECTOR (16, 8, 4) overrides, as PoCL can be told to be a smaller processor. */
+/* Vector width and registers of the processor this program runs on: PoCL reports a width of its
+   own, which is not what its code generator reaches. HOI_VECTOR (16, 8, 4) overrides, as PoCL can
+   be told to be a smaller processor. */
 static void choose_set(hoi_device *device) {
     const char *vector = getenv("HOI_VECTOR"), *set = getenv("HOI_KERNELS");
     hoi_kernel_set chosen = {.gpu = !device->info.cpu, .width = 4, .registers = 32};
@@ -201,7 +236,8 @@ static void choose_set(hoi_device *device) {
     if (chosen.gpu)
         chosen = (hoi_kernel_set){true, 4, 0};
     device->set = chosen;
-    snprintf(device->set_name, sizeof device->set_name, "%s, %d floats", chosen.gpu ? "gpu" : "cpu", chosen.width);
+    snprintf(device->set_name, sizeof device->set_name, "%s, %d floats", chosen.gpu ? "gpu" : "cpu",
+             chosen.width);
 }
 
 hoi_device *hoi_device_open(const char *wish, bool profile) {
@@ -230,7 +266,8 @@ hoi_device *hoi_device_open(const char *wish, bool profile) {
     device->largest = largest;
     device->context = clCreateContext(NULL, 1, &device->id, NULL, NULL, &status);
     if (status == CL_SUCCESS)
-        device->queue = clCreateCommandQueue(device->context, device->id, profile ? CL_QUEUE_PROFILING_ENABLE : 0, &status);
+        device->queue = clCreateCommandQueue(device->context, device->id,
+                                             profile ? CL_QUEUE_PROFILING_ENABLE : 0, &status);
     if (status != CL_SUCCESS) {
         hoi_fail("device: %s can not be opened: %s", device->info.name, hoi_cl_name(status));
         hoi_device_close(device);
@@ -270,8 +307,9 @@ bool hoi_device_finish(hoi_device *device) {
 }
 
 /* ---- memory ----
-   Freed buffers are kept by size class and handed out again: the queue is in order, so a kernel still reading the old
-   content runs before one that writes the new. Four classes per power of two waste at most a quarter. */
+   Freed buffers are kept by size class and handed out again: the queue is in order, so a kernel
+   still reading the old content runs before one that writes the new. Four classes per power of two
+   waste at most a quarter. */
 
 static int size_class(size_t bytes, size_t *rounded) {
     int power = 8;
@@ -311,8 +349,8 @@ static cl_mem allocate(hoi_device *device, size_t bytes, cl_int *status) {
 hoi_buffer *hoi_buffer_new(hoi_device *device, size_t bytes) {
     size_t rounded;
     if (bytes > device->largest) {
-        hoi_fail("device: %.1f MB wanted in one piece, %s gives at most %.1f MB", (double)bytes / 1e6, device->info.name,
-                 (double)device->largest / 1e6);
+        hoi_fail("device: %.1f MB wanted in one piece, %s gives at most %.1f MB",
+                 (double)bytes / 1e6, device->info.name, (double)device->largest / 1e6);
         return NULL;
     }
     int pool = size_class(bytes, &rounded);
@@ -339,7 +377,8 @@ hoi_buffer *hoi_buffer_new(hoi_device *device, size_t bytes) {
         }
         if (!buffer->memory) {
             free(buffer);
-            hoi_fail("device: clCreateBuffer: %s (%.1f MB wanted, %.1f MB in %zu buffers alive on %s). Release tensors, "
+            hoi_fail("device: clCreateBuffer: %s (%.1f MB wanted, %.1f MB in %zu buffers alive on "
+                     "%s). Release tensors, "
                      "use smaller batches or checkpoints",
                      hoi_cl_name(status), (double)rounded / 1e6, (double)device->memory.live / 1e6,
                      device->memory.buffers, device->info.name);
@@ -388,8 +427,10 @@ bool hoi_buffer_write(hoi_buffer *buffer, size_t at, const void *data, size_t by
         return true;
     if (!in_range(buffer, at, bytes))
         return false;
-    cl_int status = clEnqueueWriteBuffer(buffer->device->queue, buffer->memory, CL_TRUE, at, bytes, data, 0, NULL, NULL);
-    return status == CL_SUCCESS || hoi_fail("device: clEnqueueWriteBuffer: %s (%zu bytes)", hoi_cl_name(status), bytes);
+    cl_int status = clEnqueueWriteBuffer(buffer->device->queue, buffer->memory, CL_TRUE, at, bytes,
+                                         data, 0, NULL, NULL);
+    return status == CL_SUCCESS ||
+           hoi_fail("device: clEnqueueWriteBuffer: %s (%zu bytes)", hoi_cl_name(status), bytes);
 }
 
 bool hoi_buffer_read(hoi_buffer *buffer, size_t at, void *data, size_t bytes) {
@@ -397,8 +438,10 @@ bool hoi_buffer_read(hoi_buffer *buffer, size_t at, void *data, size_t bytes) {
         return true;
     if (!in_range(buffer, at, bytes))
         return false;
-    cl_int status = clEnqueueReadBuffer(buffer->device->queue, buffer->memory, CL_TRUE, at, bytes, data, 0, NULL, NULL);
-    return status == CL_SUCCESS || hoi_fail("device: clEnqueueReadBuffer: %s (%zu bytes)", hoi_cl_name(status), bytes);
+    cl_int status = clEnqueueReadBuffer(buffer->device->queue, buffer->memory, CL_TRUE, at, bytes,
+                                        data, 0, NULL, NULL);
+    return status == CL_SUCCESS ||
+           hoi_fail("device: clEnqueueReadBuffer: %s (%zu bytes)", hoi_cl_name(status), bytes);
 }
 
 hoi_device_memory hoi_device_memory_now(const hoi_device *device) {
@@ -478,7 +521,8 @@ bool hoi_profile_keep(hoi_device *device, const char *kernel, double flops, cl_e
 }
 
 static int by_time(const void *a, const void *b) {
-    double x = ((const hoi_profile_row *)a)->milliseconds, y = ((const hoi_profile_row *)b)->milliseconds;
+    double x = ((const hoi_profile_row *)a)->milliseconds,
+           y = ((const hoi_profile_row *)b)->milliseconds;
     return (x < y) - (x > y);
 }
 

@@ -1,5 +1,6 @@
-/* launch: one typed function per kernel: the only callers of clSetKernelArg and clEnqueueNDRangeKernel. Each queues work
-   and returns; false after hoi_fail. Which of the two kernel sets runs is decided here. */
+/* launch: one typed function per kernel: the only callers of clSetKernelArg and
+   clEnqueueNDRangeKernel. Each queues work and returns; false after hoi_fail. Which of the two
+   kernel sets runs is decided here. */
 #ifndef HOI_LAUNCH_H
 #define HOI_LAUNCH_H
 
@@ -12,7 +13,11 @@ typedef struct hoi_span {
 } hoi_span;
 
 /* How elements of a matrix are stored; arithmetic is always float. */
-typedef enum hoi_storage_type { HOI_STORED_FLOAT, HOI_STORED_HALF, HOI_STORED_BFLOAT } hoi_storage_type;
+typedef enum hoi_storage_type {
+    HOI_STORED_FLOAT,
+    HOI_STORED_HALF,
+    HOI_STORED_BFLOAT
+} hoi_storage_type;
 
 typedef enum hoi_activation { HOI_LINEAR, HOI_QUICK_GELU, HOI_GELU, HOI_RELU } hoi_activation;
 
@@ -57,19 +62,20 @@ typedef enum hoi_reduction { HOI_SUM, HOI_MAX } hoi_reduction;
 typedef struct hoi_pack {
     hoi_span span;
     hoi_storage_type type;
-    int width;   /* columns of a panel */
-    int64_t row; /* 0: packed; else the matrix itself, (k, n) with rows so far apart, read in place */
+    int width; /* columns of a panel */
+    int64_t
+        row; /* 0: packed; else the matrix itself, (k, n) with rows so far apart, read in place */
 } hoi_pack;
 
 /* Gets the elements of a pack of a (k, n) matrix, and sets its width. */
 int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack);
-/* Takes a float matrix (k, n) as it lies, where gemm can read it so about as fast as packed: one use does not pay for a copy. False where
-   it can not (no failure). */
+/* Takes a float matrix (k, n) as it lies, where gemm can read it so about as fast as packed: one
+   use does not pay for a copy. False where it can not (no failure). */
 bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack);
-/* Packs `count` matrices. across 0: in is (k, n), element (k, n) at k * lead + n; 1: in is (n, k), at n * lead + k.
-   in_step, out_step: elements from one matrix to the next. */
-bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count, int64_t in_step,
-                 int64_t out_step, const hoi_pack *out);
+/* Packs `count` matrices. across 0: in is (k, n), element (k, n) at k * lead + n; 1: in is (n, k),
+   at n * lead + k. in_step, out_step: elements from one matrix to the next. */
+bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count,
+                 int64_t in_step, int64_t out_step, const hoi_pack *out);
 
 typedef struct hoi_gemm {
     int m, n, k, count;
@@ -98,67 +104,80 @@ typedef struct hoi_lines {
 typedef struct hoi_attention {
     int pictures, heads, queries, keys, d; /* d: width of a head */
     hoi_lines q, k, v, o;
-    hoi_lines mask; /* additive (queries, keys) per picture; row or step 0 repeats it; buffer NULL: none */
-    hoi_span lse;  /* (pictures, heads, queries) */
+    hoi_lines mask; /* additive (queries, keys) per picture; row or step 0 repeats it; buffer NULL:
+                       none */
+    hoi_span lse;   /* (pictures, heads, queries) */
     bool causal;
     float scale;
 } hoi_attention;
 bool launch_attention(hoi_device *device, const hoi_attention *a);
 /* dq, dk, dv are laid out as q, k, v; go as o. */
-bool launch_attention_back(hoi_device *device, const hoi_attention *a, hoi_span go, hoi_span dq, hoi_span dk, hoi_span dv);
+bool launch_attention_back(hoi_device *device, const hoi_attention *a, hoi_span go, hoi_span dq,
+                           hoi_span dk, hoi_span dv);
 
 /* ---- pointwise ---- */
-bool launch_unary(hoi_device *device, hoi_unary op, float a, float b, hoi_span x, hoi_span y, int64_t n);
-bool launch_unary_back(hoi_device *device, hoi_unary op, float a, float b, hoi_span x, hoi_span y, hoi_span dy, hoi_span dx,
-                       int64_t n);
+bool launch_unary(hoi_device *device, hoi_unary op, float a, float b, hoi_span x, hoi_span y,
+                  int64_t n);
+bool launch_unary_back(hoi_device *device, hoi_unary op, float a, float b, hoi_span x, hoi_span y,
+                       hoi_span dy, hoi_span dx, int64_t n);
 /* y (rows, cols); an operand's steps per row and column: as in memory, or 0 to repeat. */
 typedef struct hoi_operand {
     hoi_span span;
     int64_t row;
     int col;
 } hoi_operand;
-bool launch_binary(hoi_device *device, hoi_binary op, hoi_operand a, hoi_operand b, hoi_span y, int64_t rows, int64_t cols);
+bool launch_binary(hoi_device *device, hoi_binary op, hoi_operand a, hoi_operand b, hoi_span y,
+                   int64_t rows, int64_t cols);
 bool launch_choose(hoi_device *device, hoi_span c, hoi_span a, hoi_span b, hoi_span y, int64_t n);
-bool launch_accumulate(hoi_device *device, float scale, hoi_span x, hoi_span y, int64_t n); /* y += scale x */
+bool launch_accumulate(hoi_device *device, float scale, hoi_span x, hoi_span y,
+                       int64_t n); /* y += scale x */
 bool launch_fill(hoi_device *device, hoi_span y, int64_t n, float value);
 bool launch_widen(hoi_device *device, hoi_span x, hoi_storage_type type, hoi_span y, int64_t n);
 
 /* ---- rows ---- */
-bool launch_softmax(hoi_device *device, hoi_span x, hoi_span y, int64_t rows, int64_t cols, bool logged);
-bool launch_softmax_back(hoi_device *device, hoi_span y, hoi_span dy, hoi_span dx, int64_t rows, int64_t cols, bool logged);
-bool launch_layer_norm(hoi_device *device, hoi_span x, hoi_span gain, hoi_span bias, hoi_span y, hoi_span kept, int64_t rows,
-                       int64_t cols, float eps);
-bool launch_layer_norm_back(hoi_device *device, hoi_span x, hoi_span gain, hoi_span kept, hoi_span dy, hoi_span dx,
-                            int64_t rows, int64_t cols);
+bool launch_softmax(hoi_device *device, hoi_span x, hoi_span y, int64_t rows, int64_t cols,
+                    bool logged);
+bool launch_softmax_back(hoi_device *device, hoi_span y, hoi_span dy, hoi_span dx, int64_t rows,
+                         int64_t cols, bool logged);
+bool launch_layer_norm(hoi_device *device, hoi_span x, hoi_span gain, hoi_span bias, hoi_span y,
+                       hoi_span kept, int64_t rows, int64_t cols, float eps);
+bool launch_layer_norm_back(hoi_device *device, hoi_span x, hoi_span gain, hoi_span kept,
+                            hoi_span dy, hoi_span dx, int64_t rows, int64_t cols);
 /* out (2, cols): gradients of gain and bias. */
-bool launch_layer_norm_sums(hoi_device *device, hoi_span x, hoi_span kept, hoi_span dy, hoi_span out, int64_t rows,
-                            int64_t cols);
-bool launch_normalize(hoi_device *device, hoi_span x, hoi_span y, hoi_span kept, int64_t rows, int64_t cols, float eps);
-bool launch_normalize_back(hoi_device *device, hoi_span y, hoi_span kept, hoi_span dy, hoi_span dx, int64_t rows,
-                           int64_t cols);
-bool launch_cumulate(hoi_device *device, hoi_span x, hoi_span y, int64_t rows, int64_t cols, bool backward);
+bool launch_layer_norm_sums(hoi_device *device, hoi_span x, hoi_span kept, hoi_span dy,
+                            hoi_span out, int64_t rows, int64_t cols);
+bool launch_normalize(hoi_device *device, hoi_span x, hoi_span y, hoi_span kept, int64_t rows,
+                      int64_t cols, float eps);
+bool launch_normalize_back(hoi_device *device, hoi_span y, hoi_span kept, hoi_span dy, hoi_span dx,
+                           int64_t rows, int64_t cols);
+bool launch_cumulate(hoi_device *device, hoi_span x, hoi_span y, int64_t rows, int64_t cols,
+                     bool backward);
 /* y (outer, inner) = scale * reduction over n of x (outer, n, inner). */
-bool launch_reduce(hoi_device *device, hoi_reduction op, float scale, hoi_span x, hoi_span y, int64_t outer, int64_t n,
-                   int64_t inner);
+bool launch_reduce(hoi_device *device, hoi_reduction op, float scale, hoi_span x, hoi_span y,
+                   int64_t outer, int64_t n, int64_t inner);
 
 /* ---- moving ---- */
 enum { HOI_STRIDED = 6 };
 /* Copies a block of `shape` between steps, outermost first. */
-bool launch_strided(hoi_device *device, const int64_t shape[HOI_STRIDED], hoi_span x, const int64_t in[HOI_STRIDED],
-                    hoi_span y, const int64_t out[HOI_STRIDED]);
+bool launch_strided(hoi_device *device, const int64_t shape[HOI_STRIDED], hoi_span x,
+                    const int64_t in[HOI_STRIDED], hoi_span y, const int64_t out[HOI_STRIDED]);
 /* index: int32 in device memory. */
-bool launch_rows(hoi_device *device, hoi_span x, hoi_storage_type type, hoi_span index, hoi_span y, int64_t m, int64_t cols);
-bool launch_rows_back(hoi_device *device, hoi_span dy, hoi_span start, hoi_span order, hoi_span dx, int64_t n, int64_t cols);
-bool launch_take(hoi_device *device, hoi_span x, hoi_span index, hoi_span y, int64_t rows, int64_t cols, int64_t m);
-bool launch_take_back(hoi_device *device, hoi_span dy, hoi_span index, hoi_span dx, int64_t rows, int64_t cols, int64_t m);
+bool launch_rows(hoi_device *device, hoi_span x, hoi_storage_type type, hoi_span index, hoi_span y,
+                 int64_t m, int64_t cols);
+bool launch_rows_back(hoi_device *device, hoi_span dy, hoi_span start, hoi_span order, hoi_span dx,
+                      int64_t n, int64_t cols);
+bool launch_take(hoi_device *device, hoi_span x, hoi_span index, hoi_span y, int64_t rows,
+                 int64_t cols, int64_t m);
+bool launch_take_back(hoi_device *device, hoi_span dy, hoi_span index, hoi_span dx, int64_t rows,
+                      int64_t cols, int64_t m);
 typedef struct hoi_patches {
     int pictures, channels, height, width, kernel, stride, pad;
     int step[4]; /* of a picture, channel, row, column of x */
 } hoi_patches;
 bool launch_unfold(hoi_device *device, const hoi_patches *p, hoi_span x, hoi_span y);
 bool launch_fold(hoi_device *device, const hoi_patches *p, hoi_span dy, hoi_span dx);
-bool launch_bytes(hoi_device *device, hoi_span x, hoi_span y, int pictures, int height, int width, const float scale[3],
-                  const float shift[3]);
+bool launch_bytes(hoi_device *device, hoi_span x, hoi_span y, int pictures, int height, int width,
+                  const float scale[3], const float shift[3]);
 
 /* ---- training ---- */
 /* partial gets *count sums of squares from place `at` on. */
@@ -168,16 +187,18 @@ bool launch_clip_scale(hoi_device *device, hoi_span partial, hoi_span norm, int 
 typedef struct hoi_adamw_step {
     float rate, beta1, beta2, eps, decay, correction1, correction2;
 } hoi_adamw_step;
-bool launch_adamw(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span v, hoi_span norm, int64_t n,
-                  const hoi_adamw_step *step);
-bool launch_sgd(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span norm, int64_t n, float rate, float momentum,
-                float decay);
+bool launch_adamw(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span v, hoi_span norm,
+                  int64_t n, const hoi_adamw_step *step);
+bool launch_sgd(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span norm, int64_t n,
+                float rate, float momentum, float decay);
 typedef enum hoi_noise { HOI_UNIFORM, HOI_NORMAL, HOI_DROP } hoi_noise;
-bool launch_random(hoi_device *device, hoi_noise kind, uint64_t key, float a, float b, hoi_span y, int64_t n);
+bool launch_random(hoi_device *device, hoi_noise kind, uint64_t key, float a, float b, hoi_span y,
+                   int64_t n);
 
 /* ---- measuring ---- */
 
-/* Runs multiply-adds in registers alone on `units` of the device's units; *flops gets how many operations these are. */
+/* Runs multiply-adds in registers alone on `units` of the device's units; *flops gets how many
+ * operations these are. */
 bool launch_probe(hoi_device *device, int units, int64_t rounds, double *flops);
 
 #endif

@@ -7,7 +7,8 @@
 
 #include "opencl/device.h"
 
-/* Which kernels run: see the table in device.c. width: floats in a vector; registers: vector registers. */
+/* Which kernels run: see the table in device.c. width: floats in a vector; registers: vector
+ * registers. */
 typedef struct hoi_kernel_set {
     bool gpu;
     int width, registers;
@@ -50,11 +51,34 @@ struct hoi_buffer {
 /* Gets the name of a CL status, "CL_OUT_OF_RESOURCES". */
 const char *hoi_cl_name(cl_int status);
 
-/* Gets a kernel of an embedded file ("cpu/gemm.cl") built with `defines`; built once per device. NULL after hoi_fail. */
-cl_kernel hoi_program_kernel(hoi_device *device, const char *file, const char *defines, const char *kernel);
+/* Gets a kernel of an embedded file ("cpu/gemm.cl") built with `defines`; built once per device.
+ * NULL after hoi_fail. */
+cl_kernel hoi_program_kernel(hoi_device *device, const char *file, const char *defines,
+                             const char *kernel);
 void hoi_program_free_all(hoi_device *device);
 
 /* Keeps an event (taken over) for the profile table. */
 bool hoi_profile_keep(hoi_device *device, const char *kernel, double flops, cl_event event);
+
+/* One launch. groups: work-items in each dimension; flops: for the profile. Arguments by letter:
+   b span (a buffer and its place), i int (given as int64_t), f float, 4 cl_int4, F cl_float4, 8
+   cl_int8, u ulong, m bytes of local memory. */
+typedef struct hoi_job {
+    const char *file, *defines, *kernel;
+    int64_t grid[3];
+    size_t local[3]; /* 0: one work-item per group where `single`, else the driver's choice */
+    bool single;
+    double flops;
+} hoi_job;
+
+/* Queues a launch; the arguments follow as `letters` say. False after hoi_fail. */
+bool hoi_run(hoi_device *device, const hoi_job *job, const char *letters, ...);
+
+static inline int64_t round_up(int64_t n, int64_t to) {
+    return (n + to - 1) / to * to;
+}
+static inline int64_t pieces(int64_t n, int64_t piece) {
+    return (n + piece - 1) / piece;
+}
 
 #endif

@@ -20,7 +20,8 @@ struct hoi_program {
     hoi_program *next;
 };
 
-/* The first lines of a build log that name an error, for the message; the whole log goes to a file. */
+/* The first lines of a build log that name an error, for the message; the whole log goes to a file.
+ */
 static void report(hoi_device *device, cl_program program, const char *key, cl_int status) {
     size_t size = 0;
     char path[64] = "", *log = NULL, first[600] = "";
@@ -40,23 +41,26 @@ static void report(hoi_device *device, cl_program program, const char *key, cl_i
             fclose(file);
         }
     }
-    hoi_fail("device: clBuildProgram(%s): %s on %s\n%s\nwhole log: %s", key, hoi_cl_name(status), device->info.name, first,
-             path);
+    hoi_fail("device: clBuildProgram(%s): %s on %s\n%s\nwhole log: %s", key, hoi_cl_name(status),
+             device->info.name, first, path);
     free(log);
 }
 
-static hoi_program *build(hoi_device *device, const char *file, const char *defines, const char *key) {
+static hoi_program *build(hoi_device *device, const char *file, const char *defines,
+                          const char *key) {
     char name[96], options[512];
     const char *extra = getenv("HOI_CL_OPTIONS");
     size_t size = 0, shared_size = 0;
     cl_int status;
     snprintf(name, sizeof name, "opencl/%s", file);
-    const char *source = hoi_embedded(name, &size), *shared = hoi_embedded("opencl/vector.cl", &shared_size);
+    const char *source = hoi_embedded(name, &size),
+               *shared = hoi_embedded("opencl/vector.cl", &shared_size);
     if (!source || !shared) {
         hoi_fail("device: kernel file %s is not in this program", name);
         return NULL;
     }
-    snprintf(options, sizeof options, "-cl-std=CL1.2 -DVW=%d %s %s", device->set.width, defines, extra ? extra : "");
+    snprintf(options, sizeof options, "-cl-std=CL1.2 -DVW=%d %s %s", device->set.width, defines,
+             extra ? extra : "");
     hoi_program *program = calloc(1, sizeof *program);
     const char *sources[2] = {shared, source};
     size_t sizes[2] = {shared_size, size};
@@ -84,7 +88,8 @@ static hoi_program *build(hoi_device *device, const char *file, const char *defi
     return program;
 }
 
-cl_kernel hoi_program_kernel(hoi_device *device, const char *file, const char *defines, const char *kernel) {
+cl_kernel hoi_program_kernel(hoi_device *device, const char *file, const char *defines,
+                             const char *kernel) {
     char key[384];
     cl_int status;
     snprintf(key, sizeof key, "%s %s", file, defines);
@@ -101,7 +106,8 @@ cl_kernel hoi_program_kernel(hoi_device *device, const char *file, const char *d
         hoi_fail("device: clCreateKernel(%s of %s): %s", kernel, key, hoi_cl_name(status));
         return NULL;
     }
-    snprintf(program->kernels[program->kernel_count].name, sizeof program->kernels[0].name, "%s", kernel);
+    snprintf(program->kernels[program->kernel_count].name, sizeof program->kernels[0].name, "%s",
+             kernel);
     program->kernels[program->kernel_count++].kernel = made;
     return made;
 }

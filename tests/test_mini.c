@@ -395,7 +395,8 @@ static void check_setting(const char *setting, int count, const int classes[][2]
     }
 }
 
-#define CLASS(verb, thing) {HOI_MINI_##verb, HOI_MINI_##thing}
+#define CLASS(verb, thing)                                                                         \
+    { HOI_MINI_##verb, HOI_MINI_##thing }
 
 static void test_first_settings_take_the_listed_classes(void **state) {
     (void)state;

@@ -1,0 +1,237 @@
+/* launch_product: how matrix products and attention are set up: tiles, packs, chunks. */
+#include "core/error.h"
+#include "opencl/launch.h"
+#include "opencl/machine.h"
+
+#include <stdio.h>
+
+/* ---- matrix products ---- */
+
+/* Tiles of accumulators that fill the registers without spilling, best first. columns: vectors of a
+ * panel. */
+static const struct tile {
+    int registers, columns, rows;
+} tiles[] = {{32, 3, 8}, {32, 4, 6}, {32, 2, 12}, {32, 1, 12}, {16, 2, 6}, {16, 3, 4}, {16, 1, 8}};
+
+/* The tile with the least padding for n columns; the first of the table among equals. */
+static const struct tile *tile_for(const hoi_device *device, int n) {
+    const struct tile *best = NULL;
+    int64_t least = 0;
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; ++i) {
+        if (tiles[i].registers != device->set.registers)
+            continue;
+        /* one vector of columns wastes loads: it must save a third to be chosen */
+        int64_t cost =
+            round_up(n, tiles[i].columns * device->set.width) * (tiles[i].columns == 1 ? 3 : 2);
+        if (!best || cost < least) {
+            best = &tiles[i];
+            least = cost;
+        }
+    }
+    return best;
+}
+
+static const struct tile *tile_of_width(const hoi_device *device, int width) {
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; ++i)
+        if (tiles[i].registers == device->set.registers &&
+            tiles[i].columns * device->set.width == width)
+            return &tiles[i];
+    return NULL;
+}
+
+int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack) {
+    pack->row = 0;
+    pack->width = device->set.gpu ? 1 : tile_for(device, n)->columns * device->set.width;
+    return round_up(n, pack->width) * k;
+}
+
+bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack) {
+    /* whole panels only: nothing behind the last column may be read; rows 4 KB apart share too few
+     * lines of the cache */
+    if (device->set.gpu || n >= 1024)
+        return false;
+    int width = tile_for(device, n)->columns * device->set.width;
+    *pack = (hoi_pack){in, HOI_STORED_FLOAT, width, n};
+    return n % width == 0;
+}
+
+bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count,
+                 int64_t in_step, int64_t out_step, const hoi_pack *out) {
+    int64_t panels = pieces(n, out->width), piece = device->set.gpu ? 16 : k;
+    if (panels == 0 || k == 0 || count == 0)
+        return true;
+    while (!device->set.gpu && panels * pieces(k, piece) * count < 2 * device->info.units &&
+           piece > 64)
+        piece = round_up(piece / 2, 8);
+    return hoi_run(device,
+                   &(hoi_job){"pack.cl",
+                              NULL,
+                              out->type == HOI_STORED_FLOAT ? "pack" : "pack_short",
+                              {panels, pieces(k, piece), count},
+                              .single = !device->set.gpu},
+                   "bbiiiiiiii", in, out->span, (int64_t)across, (int64_t)lead, (int64_t)n,
+                   (int64_t)k, (int64_t)out->width, piece, in_step, out_step);
+}
+
+bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
+    char defines[96];
+    int flags = (g->bias.buffer ? 1 : 0) | (g->residual.buffer ? 2 : 0) |
+                (g->before.buffer ? 4 : 0) | (g->accumulate ? 8 : 0) | (int)g->activation << 4;
+    hoi_span none = {g->c.buffer, 0};
+    hoi_span bias = g->bias.buffer ? g->bias : none,
+             residual = g->residual.buffer ? g->residual : none,
+             before = g->before.buffer ? g->before : none;
+    double flops = 2.0 * g->m * g->n * g->k * g->count;
+    if (g->m == 0 || g->n == 0 || g->count == 0)
+        return true;
+    if (device->set.gpu) {
+        snprintf(defines, sizeof defines, "-DA_ACROSS=%d -DB_TYPE=%d", g->a_across, (int)g->b.type);
+        return hoi_run(device,
+                       &(hoi_job){"gpu/gemm.cl",
+                                  defines,
+                                  "gemm",
+                                  {round_up(g->n, 64) / 4, round_up(g->m, 64) / 4, g->count},
+                                  {16, 16, 1},
+                                  .flops = flops},
+                       "biibibiibbbiiifi", g->a, g->a_row, g->a_step, g->b.span, g->b_step, g->c,
+                       g->c_row, g->c_step, bias, residual, before, (int64_t)g->m, (int64_t)g->n,
+                       (int64_t)g->k, (double)g->alpha, (int64_t)flags);
+    }
+    const struct tile *tile = tile_of_width(device, g->b.width);
+    int64_t panels = pieces(g->n, g->b.width), chunks = pieces(g->m, 200), tile_rows = tile->rows;
+    /* equal chunks: the driver deals them out in halves; at least four times as many as there are
+     * units where rows allow it */
+    while (panels * chunks * g->count < 4 * device->info.units && g->m > chunks * tile_rows * 2)
+        ++chunks;
+    int64_t chunk = round_up(pieces(g->m, chunks), tile_rows);
+    int64_t a_tile = g->a_across ? tile_rows : tile_rows * g->a_row;
+    /* A across is a weight gradient: k is a batch's rows, thousands of them, and blocks keep B's
+     * piece near */
+    int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
+    snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d", tile->columns,
+             tile->rows, g->a_across, (int)g->b.type);
+    return hoi_run(device,
+                   &(hoi_job){"cpu/gemm.cl",
+                              defines,
+                              "gemm",
+                              {panels, pieces(g->m, chunk), g->count},
+                              .single = true,
+                              .flops = flops},
+                   "biiibiiibiibbbiiiiifi", g->a, g->a_row, a_tile, g->a_step, g->b.span,
+                   g->b.row ? (int64_t)g->b.width : (int64_t)g->k * g->b.width,
+                   g->b.row ? g->b.row : (int64_t)g->b.width, g->b_step, g->c, g->c_row, g->c_step,
+                   bias, residual, before, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk,
+                   block, (double)g->alpha, (int64_t)flags);
+}
+
+/* ---- attention ---- */
+
+static const char *attention_defines(const hoi_device *device) {
+    return device->set.registers == 16 ? "-DNV=2" : "-DNV=4";
+}
+
+bool launch_attention(hoi_device *device, const hoi_attention *a) {
+    int64_t flags = (a->mask.span.buffer ? 1 : 0) | (a->causal ? 2 : 0), w = device->set.width;
+    int64_t wide = round_up(a->d, w), key_wide = round_up(a->keys, w), block = 24;
+    hoi_lines mask = a->mask;
+    if (!mask.span.buffer)
+        mask.span.buffer = a->o.span.buffer;
+    double flops =
+        4.0 * a->pictures * a->heads * a->queries * a->keys * a->d * (a->causal ? 0.5 : 1.0);
+    if (device->set.gpu)
+        return hoi_run(device,
+                       &(hoi_job){"gpu/attention.cl",
+                                  NULL,
+                                  "attention_forward",
+                                  {round_up(a->queries, 64) / 4, a->heads * 16, a->pictures},
+                                  {16, 16, 1},
+                                  .flops = flops},
+                       "biibiibiibiibiibiiiifi", a->q.span, a->q.row, a->q.step, a->k.span,
+                       a->k.row, a->k.step, a->v.span, a->v.row, a->v.step, mask.span, mask.row,
+                       mask.step, a->o.span, a->o.row, a->o.step, a->lse, (int64_t)a->queries,
+                       (int64_t)a->keys, (int64_t)a->d, (int64_t)a->heads, (double)a->scale, flags);
+    /* split the queries only where heads and pictures do not feed every unit: each piece copies all
+     * keys again */
+    int64_t split = 1, most = pieces(a->queries, block);
+    while (split < most && a->heads * a->pictures * split < 4 * device->info.units)
+        ++split;
+    int64_t rows = round_up(pieces(a->queries, split), block);
+    size_t local =
+        (size_t)(2 * wide * key_wide + (block + 6) * (key_wide + wide) + 3 * 32) * sizeof(float);
+    if (local > device->info.local_memory)
+        return hoi_fail("device: attention over %d keys of width %d wants %zu bytes of local "
+                        "memory, %s has %zu",
+                        a->keys, a->d, local, device->info.name, device->info.local_memory);
+    return hoi_run(device,
+                   &(hoi_job){"cpu/attention.cl",
+                              attention_defines(device),
+                              "attention",
+                              {a->heads, a->pictures, pieces(a->queries, rows)},
+                              .single = true,
+                              .flops = flops},
+                   "biibiibiibiibiibiiiiifim", a->q.span, a->q.row, a->q.step, a->k.span, a->k.row,
+                   a->k.step, a->v.span, a->v.row, a->v.step, mask.span, mask.row, mask.step,
+                   a->o.span, a->o.row, a->o.step, a->lse, (int64_t)a->queries, (int64_t)a->keys,
+                   (int64_t)a->d, (int64_t)a->heads, rows, (double)a->scale, flags, local);
+}
+
+bool launch_attention_back(hoi_device *device, const hoi_attention *a, hoi_span go, hoi_span dq,
+                           hoi_span dk, hoi_span dv) {
+    int64_t flags = (a->mask.span.buffer ? 1 : 0) | (a->causal ? 2 : 0), w = device->set.width;
+    int64_t wide = round_up(a->d, w), key_wide = round_up(a->keys, w);
+    hoi_lines mask = a->mask;
+    if (!mask.span.buffer)
+        mask.span.buffer = a->o.span.buffer;
+    double flops =
+        10.0 * a->pictures * a->heads * a->queries * a->keys * a->d * (a->causal ? 0.5 : 1.0);
+    if (device->set.gpu)
+        return hoi_run(device,
+                       &(hoi_job){"gpu/attention.cl",
+                                  NULL,
+                                  "attention_back_queries",
+                                  {round_up(a->queries, 64) / 4, a->heads * 16, a->pictures},
+                                  {16, 16, 1},
+                                  .flops = flops * 0.4},
+                       "biibiibiibiibiibbbiiiifi", a->q.span, a->q.row, a->q.step, a->k.span,
+                       a->k.row, a->k.step, a->v.span, a->v.row, a->v.step, mask.span, mask.row,
+                       mask.step, a->o.span, a->o.row, a->o.step, go, a->lse, dq,
+                       (int64_t)a->queries, (int64_t)a->keys, (int64_t)a->d, (int64_t)a->heads,
+                       (double)a->scale, flags) &&
+               hoi_run(device,
+                       &(hoi_job){"gpu/attention.cl",
+                                  NULL,
+                                  "attention_back_keys",
+                                  {round_up(a->keys, 64) / 4, a->heads * 16, a->pictures},
+                                  {16, 16, 1},
+                                  .flops = flops * 0.6},
+                       "biibiibiibiibiibbbbiiiifi", a->q.span, a->q.row, a->q.step, a->k.span,
+                       a->k.row, a->k.step, a->v.span, a->v.row, a->v.step, mask.span, mask.row,
+                       mask.step, a->o.span, a->o.row, a->o.step, go, a->lse, dk, dv,
+                       (int64_t)a->queries, (int64_t)a->keys, (int64_t)a->d, (int64_t)a->heads,
+                       (double)a->scale, flags);
+    int64_t rows = a->queries < 72 ? a->queries : 48;
+    size_t local;
+    for (;; rows = rows / 2) {
+        local = (size_t)(2 * wide * key_wide + 3 * (key_wide + 6) * wide +
+                         2 * (rows + 6) * key_wide + 3 * (rows + 6) * wide) *
+                sizeof(float);
+        if (local <= device->info.local_memory || rows < 12)
+            break;
+    }
+    if (local > device->info.local_memory)
+        return hoi_fail("device: attention over %d keys of width %d wants %zu bytes of local "
+                        "memory, %s has %zu",
+                        a->keys, a->d, local, device->info.name, device->info.local_memory);
+    return hoi_run(device,
+                   &(hoi_job){"cpu/attention.cl",
+                              attention_defines(device),
+                              "attention_back",
+                              {a->heads, a->pictures, 1},
+                              .single = true,
+                              .flops = flops},
+                   "biibiibiibiibiibbbbbiiiiifim", a->q.span, a->q.row, a->q.step, a->k.span,
+                   a->k.row, a->k.step, a->v.span, a->v.row, a->v.step, mask.span, mask.row,
+                   mask.step, a->o.span, a->o.row, a->o.step, go, a->lse, dq, dk, dv,
+                   (int64_t)a->queries, (int64_t)a->keys, (int64_t)a->d, (int64_t)a->heads, rows,
+                   (double)a->scale, flags, local);
+}
