@@ -1,5 +1,6 @@
-/* probe: multiply-adds that never leave the registers: the most a unit of the device can do. Chains enough to fill its
-   pipelines, few enough that they and the two constants fit the registers. Both kernel sets. */
+/* probe: multiply-adds that never leave the registers: the most a unit of the device can do. Chains
+   enough to fill its pipelines, few enough that they and the two constants fit the registers. Both
+   kernel sets. */
 #if CHAINS == 12
 #define EACH ROWS_12
 #else
@@ -9,7 +10,8 @@
 #define STEP(i) c##i = fma(c##i, x, y);
 #define ADD(i) sum += c##i;
 
-/* One vector of out for each work-item: the sum of its chains, kept so that none of them is left out. */
+/* One vector of out for each work-item: the sum of its chains, kept so that none of them is left
+ * out. */
 __kernel void probe(__global float *out, int out_at, int rounds, float a, float b) {
     VF x = (VF)(a), y = (VF)(b), sum = (VF)(0.0f);
     EACH(BEGIN)

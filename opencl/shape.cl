@@ -1,9 +1,11 @@
-/* shape: moving values: strided copies, rows by index, values by index along a row, patches of a picture. Both kernel sets. */
+/* shape: moving values: strided copies, rows by index, values by index along a row, patches of a
+ * picture. Both kernel sets. */
 #define INPUT(name) __global const float *name, int name##_at
 #define OUTPUT(name) __global float *name, int name##_at
 #define INDEX(name) __global const int *name, int name##_at
 
-/* Copies a block of `shape` (s0 outermost .. s5) from steps `in` to steps `out`; one work-item per piece of the rows of s5. */
+/* Copies a block of `shape` (s0 outermost .. s5) from steps `in` to steps `out`; one work-item per
+ * piece of the rows of s5. */
 __kernel void strided(INPUT(x), OUTPUT(y), int8 shape, int8 in, int8 out, int rows, int piece) {
     int from = get_global_id(0) * piece, to = min(rows, from + piece);
     for (int row = from; row < to; ++row) {
@@ -35,7 +37,8 @@ __kernel void strided(INPUT(x), OUTPUT(y), int8 shape, int8 in, int8 out, int ro
 }
 
 /* y (m, cols) = rows index[0 .. m) of x; type: how x is stored (0 float, 1 half, 2 bfloat16). */
-__kernel void rows(__global const void *x, int x_at, INDEX(index), OUTPUT(y), int m, int cols, int piece, int type) {
+__kernel void rows(__global const void *x, int x_at, INDEX(index), OUTPUT(y), int m, int cols,
+                   int piece, int type) {
     int from = get_global_id(0) * piece, to = min(m, from + piece);
     for (int r = from; r < to; ++r) {
         long row = (long)index[index_at + r] * cols + x_at;
@@ -49,8 +52,10 @@ __kernel void rows(__global const void *x, int x_at, INDEX(index), OUTPUT(y), in
     }
 }
 
-/* dx (n, cols): row i is the sum of the rows order[start[i] .. start[i + 1]) of dy. No atomics: the order of the sums is fixed. */
-__kernel void rows_back(INPUT(dy), INDEX(start), INDEX(order), OUTPUT(dx), int n, int cols, int piece) {
+/* dx (n, cols): row i is the sum of the rows order[start[i] .. start[i + 1]) of dy. No atomics: the
+ * order of the sums is fixed. */
+__kernel void rows_back(INPUT(dy), INDEX(start), INDEX(order), OUTPUT(dx), int n, int cols,
+                        int piece) {
     int from = get_global_id(0) * piece, to = min(n, from + piece);
     for (int r = from; r < to; ++r) {
         __global float *out = dx + dx_at + (long)r * cols;
@@ -88,10 +93,11 @@ __kernel void take_back(INPUT(dy), INDEX(index), OUTPUT(dx), int n, int cols, in
     }
 }
 
-/* Patches: y (pictures, oh * ow, channels * k * k) from x, element (picture, channel, row, col) at steps (sp, sc, sh, sw);
-   outside the picture 0. One work-item per patch. step: (sp, sc, sh, sw). */
-__kernel void unfold(INPUT(x), OUTPUT(y), int4 step, int channels, int h, int w, int k, int stride, int pad, int oh, int ow,
-                     int patches) {
+/* Patches: y (pictures, oh * ow, channels * k * k) from x, element (picture, channel, row, col) at
+   steps (sp, sc, sh, sw); outside the picture 0. One work-item per patch. step: (sp, sc, sh, sw).
+ */
+__kernel void unfold(INPUT(x), OUTPUT(y), int4 step, int channels, int h, int w, int k, int stride,
+                     int pad, int oh, int ow, int patches) {
     int i = get_global_id(0), picture = i / (oh * ow), row = i / ow % oh, col = i % ow;
     if (i >= patches)
         return;
@@ -102,14 +108,17 @@ __kernel void unfold(INPUT(x), OUTPUT(y), int4 step, int channels, int h, int w,
             int r = row * stride + a - pad;
             for (int b = 0; b < k; ++b) {
                 int s = col * stride + b - pad;
-                *out++ = r >= 0 && r < h && s >= 0 && s < w ? in[(long)c * step.y + r * step.z + s * step.w] : 0.0f;
+                *out++ = r >= 0 && r < h && s >= 0 && s < w
+                             ? in[(long)c * step.y + r * step.z + s * step.w]
+                             : 0.0f;
             }
         }
 }
 
-/* The pullback: each value of x gathers from the patches that hold it. One work-item per (picture, row) of x. */
-__kernel void fold(INPUT(dy), OUTPUT(dx), int4 step, int channels, int h, int w, int k, int stride, int pad, int oh, int ow,
-                   int lines) {
+/* The pullback: each value of x gathers from the patches that hold it. One work-item per (picture,
+ * row) of x. */
+__kernel void fold(INPUT(dy), OUTPUT(dx), int4 step, int channels, int h, int w, int k, int stride,
+                   int pad, int oh, int ow, int lines) {
     int i = get_global_id(0), picture = i / h, r = i % h;
     if (i >= lines)
         return;
@@ -133,8 +142,10 @@ __kernel void fold(INPUT(dy), OUTPUT(dx), int4 step, int channels, int h, int w,
         }
 }
 
-/* Pictures of bytes (pictures, h, w, 3) to floats (pictures, 3, h, w): value * scale + shift of its channel. */
-__kernel void bytes(__global const uchar *x, int x_at, OUTPUT(y), int h, int w, float4 scale, float4 shift, int lines) {
+/* Pictures of bytes (pictures, h, w, 3) to floats (pictures, 3, h, w): value * scale + shift of its
+ * channel. */
+__kernel void bytes(__global const uchar *x, int x_at, OUTPUT(y), int h, int w, float4 scale,
+                    float4 shift, int lines) {
     int i = get_global_id(0), picture = i / h, r = i % h;
     if (i >= lines)
         return;

@@ -14,7 +14,8 @@ __kernel void squares(INPUT(g), OUTPUT(partial), int n, int piece) {
         partial[partial_at + get_global_id(0)] = sum_v(sum);
 }
 
-/* norm[0] = |all gradients|, norm[1] = what they are multiplied by so that it is at most `most` (most <= 0: 1). */
+/* norm[0] = |all gradients|, norm[1] = what they are multiplied by so that it is at most `most`
+ * (most <= 0: 1). */
 __kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, float most) {
     float sum = 0.0f;
     if (get_global_id(0) > 0)
@@ -26,14 +27,17 @@ __kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, float most) {
     norm[norm_at + 1] = most > 0.0f && length > most ? most / (length + 1e-6f) : 1.0f;
 }
 
-/* AdamW: m, v running means of g, g^2; p -= rate (decay p + (m / c1) / (sqrt(v / c2) + eps)); g is scaled by norm[1] first. */
-__kernel void adamw(OUTPUT(p), INPUT(g), OUTPUT(m), OUTPUT(v), INPUT(norm), int n, int piece, float rate, float beta1,
-                    float beta2, float eps, float decay, float c1, float c2) {
+/* AdamW: m, v running means of g, g^2; p -= rate (decay p + (m / c1) / (sqrt(v / c2) + eps)); g is
+ * scaled by norm[1] first. */
+__kernel void adamw(OUTPUT(p), INPUT(g), OUTPUT(m), OUTPUT(v), INPUT(norm), int n, int piece,
+                    float rate, float beta1, float beta2, float eps, float decay, float c1,
+                    float c2) {
     int from = get_global_id(0) * piece, to = min(n, from + piece);
     float scale = norm[norm_at + 1];
     for (int i = from; i < to; ++i) {
         float d = g[g_at + i] * scale;
-        float a = fma(beta1, m[m_at + i], (1.0f - beta1) * d), b = fma(beta2, v[v_at + i], (1.0f - beta2) * d * d);
+        float a = fma(beta1, m[m_at + i], (1.0f - beta1) * d),
+              b = fma(beta2, v[v_at + i], (1.0f - beta2) * d * d);
         m[m_at + i] = a;
         v[v_at + i] = b;
         float x = p[p_at + i];
@@ -42,7 +46,8 @@ __kernel void adamw(OUTPUT(p), INPUT(g), OUTPUT(m), OUTPUT(v), INPUT(norm), int 
 }
 
 /* SGD with momentum: m = momentum m + g + decay p; p -= rate m */
-__kernel void sgd(OUTPUT(p), INPUT(g), OUTPUT(m), INPUT(norm), int n, int piece, float rate, float momentum, float decay) {
+__kernel void sgd(OUTPUT(p), INPUT(g), OUTPUT(m), INPUT(norm), int n, int piece, float rate,
+                  float momentum, float decay) {
     int from = get_global_id(0) * piece, to = min(n, from + piece);
     float scale = norm[norm_at + 1];
     for (int i = from; i < to; ++i) {
@@ -65,7 +70,8 @@ static float unit(ulong key, ulong i) {
     return (float)(mix_bits(key + i * 0xD1342543DE82EF95UL) >> 40) * 0x1p-24f;
 }
 
-/* kind 0: uniform in [a, b); 1: normal with mean a and deviation b; 2: 0 with probability a, else 1 / (1 - a). */
+/* kind 0: uniform in [a, b); 1: normal with mean a and deviation b; 2: 0 with probability a, else 1
+ * / (1 - a). */
 __kernel void random(OUTPUT(y), int n, int piece, ulong key, int kind, float a, float b) {
     int from = get_global_id(0) * piece, to = min(n, from + piece);
     for (int i = from; i < to; ++i) {

@@ -1,5 +1,6 @@
-/* vector: what every kernel file stands on: a float vector of the host's width VW, and functions on it that need no
-   relaxed arithmetic, so that results do not depend on flags. Put before each file when it is built. */
+/* vector: what every kernel file stands on: a float vector of the host's width VW, and functions on
+   it that need no relaxed arithmetic, so that results do not depend on flags. Put before each file
+   when it is built. */
 #define GLUE(a, b) a##b
 #define JOIN(a, b) GLUE(a, b)
 #define VF JOIN(float, VW)
@@ -32,24 +33,25 @@
 #define ROWS_11(X) ROWS_10(X) X(10)
 #define ROWS_12(X) ROWS_11(X) X(11)
 
-/* e^x, within 2 units in the last place: x = n ln 2 + r by the magic-number round, a polynomial in r, n into the exponent.
-   Below -87.3 the result is 0, so that masked scores (-inf) vanish; NaN stays NaN. */
-#define DEFINE_EXP(name, F, I, as_f, as_i)                                       \
-    static F name(F x) {                                                         \
-        F c = clamp(x, (F)(-87.3f), (F)(88.3f));                                 \
-        F t = fma(c, (F)(1.44269504f), (F)(12582912.0f));                        \
-        F n = t - (F)(12582912.0f);                                              \
-        F r = fma(n, (F)(-0.693145752f), c);                                     \
-        r = fma(n, (F)(-1.42860677e-6f), r);                                     \
-        F p = fma(r, (F)(1.98412698e-4f), (F)(1.38888889e-3f));                  \
-        p = fma(p, r, (F)(8.33333333e-3f));                                      \
-        p = fma(p, r, (F)(4.16666667e-2f));                                      \
-        p = fma(p, r, (F)(1.66666667e-1f));                                      \
-        p = fma(p, r, (F)(0.5f));                                                \
-        p = fma(p, r, (F)(1.0f));                                                \
-        p = fma(p, r, (F)(1.0f));                                                \
-        F y = p * as_f((as_i(t) << 23) + 0x3f800000);                            \
-        return x < (F)(-87.3f) ? (F)(0.0f) : x <= (F)(88.3f) ? y : x + (F)(INFINITY); \
+/* e^x, within 2 units in the last place: x = n ln 2 + r by the magic-number round, a polynomial in
+   r, n into the exponent. Below -87.3 the result is 0, so that masked scores (-inf) vanish; NaN
+   stays NaN. */
+#define DEFINE_EXP(name, F, I, as_f, as_i)                                                         \
+    static F name(F x) {                                                                           \
+        F c = clamp(x, (F)(-87.3f), (F)(88.3f));                                                   \
+        F t = fma(c, (F)(1.44269504f), (F)(12582912.0f));                                          \
+        F n = t - (F)(12582912.0f);                                                                \
+        F r = fma(n, (F)(-0.693145752f), c);                                                       \
+        r = fma(n, (F)(-1.42860677e-6f), r);                                                       \
+        F p = fma(r, (F)(1.98412698e-4f), (F)(1.38888889e-3f));                                    \
+        p = fma(p, r, (F)(8.33333333e-3f));                                                        \
+        p = fma(p, r, (F)(4.16666667e-2f));                                                        \
+        p = fma(p, r, (F)(1.66666667e-1f));                                                        \
+        p = fma(p, r, (F)(0.5f));                                                                  \
+        p = fma(p, r, (F)(1.0f));                                                                  \
+        p = fma(p, r, (F)(1.0f));                                                                  \
+        F y = p * as_f((as_i(t) << 23) + 0x3f800000);                                              \
+        return x < (F)(-87.3f) ? (F)(0.0f) : x <= (F)(88.3f) ? y : x + (F)(INFINITY);              \
     }
 DEFINE_EXP(exp_v, VF, VI, AS_VF, AS_VI)
 
@@ -99,19 +101,19 @@ static VF activate_slope(int kind, VF x) {
 }
 
 /* Folds a vector in halves: a tree of fixed shape. */
-#define DEFINE_FOLD(name, add)                       \
-    static float name##_4(float4 v) {                \
-        float2 h = add(v.lo, v.hi);                  \
-        return add(h.x, h.y);                        \
-    }                                                \
-    static float name##_8(float8 v) {                \
-        return name##_4(add(v.lo, v.hi));            \
-    }                                                \
-    static float name##_16(float16 v) {              \
-        return name##_8(add(v.lo, v.hi));            \
-    }                                                \
-    static float name(VF v) {                        \
-        return JOIN(name##_, VW)(v);                 \
+#define DEFINE_FOLD(name, add)                                                                     \
+    static float name##_4(float4 v) {                                                              \
+        float2 h = add(v.lo, v.hi);                                                                \
+        return add(h.x, h.y);                                                                      \
+    }                                                                                              \
+    static float name##_8(float8 v) {                                                              \
+        return name##_4(add(v.lo, v.hi));                                                          \
+    }                                                                                              \
+    static float name##_16(float16 v) {                                                            \
+        return name##_8(add(v.lo, v.hi));                                                          \
+    }                                                                                              \
+    static float name(VF v) {                                                                      \
+        return JOIN(name##_, VW)(v);                                                               \
     }
 #define PLUS(a, b) ((a) + (b))
 DEFINE_FOLD(sum_v, PLUS)

@@ -1,25 +1,28 @@
--- evaluate: figures of a model: on the drawn world (without arguments: the program's own, every figure), or HICO-DET's mean average
--- precision of any.
+-- evaluate: figures of a model: on the drawn world (without arguments: the program's own, every
+-- figure), or HICO-DET's mean average precision of any.
 local argparse <const> = require "argparse"
 local hoi <const> = require "hoi"
 local json <const> = require "hoi.json"
 local pixels <const> = require "hoi.pixels"
 
-local parser <const> = argparse("evaluate.lua", "Measures how well interactions are named and boxes are found.")
+local parser <const> = argparse("evaluate.lua",
+  "Measures how well interactions are named and boxes are found.")
 parser:option("--model", "a Hugging Face CLIP folder; without it the small CLIP of the drawn world")
 parser:option("--data", "mini or hicodet", "mini"):choices { "mini", "hicodet" }
 parser:option("--file", "hicodet: instances_test2015.json, pictures beside it in images/test2015")
 parser:option("--split", "mini: test or validation", "test"):choices { "test", "validation" }
 parser:option("--size", "only so many pictures"):convert(math.tointeger)
 parser:option("--setting", "which classes count as unseen", "default")
-parser:option("--boxes", "mini: truth, detector or both", "both"):choices { "truth", "detector", "both" }
+parser:option("--boxes", "mini: truth, detector or both", "both")
+  :choices { "truth", "detector", "both" }
 parser:option("--detector", "whose boxes", "owlvit")
 parser:option("--detector-folder", "the detector's model folder (owlvit)")
 parser:option("--detector-file", "the detector's file of boxes (boxes)")
 parser:option("--method", "how interactions are named", "zero_shot")
 parser:option("--view", "zero_shot: crop, roi or both", "crop")
 parser:option("--text", "zero_shot: names, descriptions or both", "both")
-parser:option("--compete", "valid, all or none: against which classes a pair's score is a share", "valid")
+parser:option("--compete", "valid, all or none: against which classes a pair's score is a share",
+  "valid")
 parser:option("--prior-power", "weight of the detector's scores", "1"):convert(tonumber)
 parser:flag("--plain", "mini: without decoys, sizes as in the world's first design")
 parser:option("--json", "file for the figures")
@@ -27,7 +30,8 @@ local args <const> = parser:parse()
 
 local figures <const> = {}
 local clip <const> = hoi.clip(args.model)
-local targets <const> = hoi.targets(args.data == "mini" and "mini" or "hico", { setting = args.setting })
+local targets <const> = hoi.targets(args.data == "mini" and "mini" or "hico",
+  { setting = args.setting })
 local method <const> = hoi.method(args.method, clip, targets,
   args.method == "zero_shot" and { view = args.view, text = args.text } or nil)
 
@@ -46,14 +50,16 @@ local function interactions(name, data, boxes)
   print(("\n%s, %s boxes"):format(method, boxes and args.detector or "true"))
   print(report)
   figures[name] = {
-    full = report.full, rare = report.rare, non_rare = report.non_rare, seen = report.seen, unseen = report.unseen,
-    known_object_full = report.known_object.full,
+    full = report.full, rare = report.rare, non_rare = report.non_rare,
+    seen = report.seen, unseen = report.unseen, known_object_full = report.known_object.full,
   }
 end
 
--- Of 512 captions and their pictures: how often the right text is first, and the right picture among the first five.
+-- Of 512 captions and their pictures: how often the right text is first, and the right picture
+-- among the first five.
 local function retrieval()
-  local n <const>, batch <close> = 512, hoi.mini.batch("web", 66, 1 << 42, 512, { decoys = not args.plain })
+  local n <const>, batch <close> = 512,
+    hoi.mini.batch("web", 66, 1 << 42, 512, { decoys = not args.plain })
   local images <const> = clip:encode_pixels(pixels.batch(batch, clip.preprocess)):normalize()
   local texts <const> = clip:encode_text(batch:captions()):normalize()
   local sims <const> = images:matmul(texts:transpose())
@@ -67,8 +73,8 @@ local function retrieval()
     end
   end
   figures.retrieval = { text_first = text_first / n, picture_in_five = picture_five / n }
-  print(("captions: the right one of 512 first %.1f %%, the right picture among five %.1f %%"):format(100 * text_first / n,
-    100 * picture_five / n))
+  print(("captions: the right one of 512 first %.1f %%, the right picture among five %.1f %%")
+    :format(100 * text_first / n, 100 * picture_five / n))
 end
 
 -- Area under precision over recall of scores with their truth, ties in their order.
@@ -86,9 +92,10 @@ local function average_precision(list)
   return found > 0 and sum / found or nil
 end
 
--- How well CLIP names the true pairs and the decoys by their crops, without boxes that match or a thing that is told: mAP60 with all
--- pairs against each other, mAPk among the pairs of a class's thing; the share of labelled pairs whose best class is right, of all
--- (top1) and of those its thing allows (top1k); the share whose thing is named.
+-- How well CLIP names the true pairs and the decoys by their crops, without boxes that match or a
+-- thing that is told: mAP60 with all pairs against each other, mAPk among the pairs of a class's
+-- thing; the share of labelled pairs whose best class is right, of all (top1) and of those its
+-- thing allows (top1k); the share whose thing is named.
 local function pairs_named(data)
   local entries <const>, right <const> = {}, { top1 = 0, top1k = 0, thing = 0 }
   local things <const>, sentences <const> = hoi.mini.things, {}
@@ -114,7 +121,8 @@ local function pairs_named(data)
     end)
     for k, a in ipairs(list) do
       local h <const>, o <const> = a.union.human_box, a.union.object_box
-      list.union[k] = { math.min(h[1], o[1]), math.min(h[2], o[2]), math.max(h[3], o[3]), math.max(h[4], o[4]) }
+      list.union[k] = { math.min(h[1], o[1]), math.min(h[2], o[2]), math.max(h[3], o[3]),
+        math.max(h[4], o[4]) }
     end
     if #list > 0 then
       local views <const> = method:look(item.image, list)
@@ -130,7 +138,8 @@ local function pairs_named(data)
         end
         right.top1 = right.top1 + (a.right[best] and 1 or 0)
         right.top1k = right.top1k + (a.right[known] and 1 or 0)
-        right.thing = right.thing + (things[type(named) == "table" and named[k] or named] == a.object and 1 or 0)
+        local thing <const> = things[type(named) == "table" and named[k] or named]
+        right.thing = right.thing + (thing == a.object and 1 or 0)
         entries[#entries + 1] = { logits = logits[k], object = a.object, right = a.right }
       end
     end
@@ -150,11 +159,12 @@ local function pairs_named(data)
     end
   end
   figures.pairs = {
-    mAP60 = all / n, mAPk = known / n, top1 = right.top1 / #entries, top1k = right.top1k / #entries,
-    thing = right.thing / #entries, count = #entries,
+    mAP60 = all / n, mAPk = known / n, top1 = right.top1 / #entries,
+    top1k = right.top1k / #entries, thing = right.thing / #entries, count = #entries,
   }
-  print(("true pairs (%d): mAP60 %.1f, mAPk %.1f, top1 %.1f %%, top1k %.1f %%, thing named %.1f %%"):format(#entries, 100 * all / n,
-    100 * known / n, 100 * figures.pairs.top1, 100 * figures.pairs.top1k, 100 * figures.pairs.thing))
+  local p <const> = figures.pairs
+  print(("true pairs (%d): mAP60 %.1f, mAPk %.1f, top1 %.1f %%, top1k %.1f %%, thing named %.1f %%")
+    :format(p.count, 100 * p.mAP60, 100 * p.mAPk, 100 * p.top1, 100 * p.top1k, 100 * p.thing))
 end
 
 -- Average precision at IoU 0.5 of every kind of thing and of people.
@@ -175,10 +185,13 @@ local function boxes_found(data, boxes)
   print "\nAP50 %"
   local things, n, by_label = 0, 0, {}
   for i, label in ipairs(labels) do
-    print(("  %-10s %6.1f"):format(label, 100 * values[i]))
-    by_label[label] = values[i]
-    if label ~= "person" and values[i] == values[i] then
-      things, n = things + values[i], n + 1
+    local ap <const> = values[i]
+    if ap == ap then -- NaN: no such thing in these pictures
+      print(("  %-10s %6.1f"):format(label, 100 * ap))
+      by_label[label] = ap
+      if label ~= "person" then
+        things, n = things + ap, n + 1
+      end
     end
   end
   print(("  %-10s %6.1f"):format("things", 100 * things / n))
@@ -186,7 +199,9 @@ local function boxes_found(data, boxes)
 end
 
 if args.data == "mini" then
-  local data <const> = hoi.data.mini { split = args.split, setting = args.setting, size = args.size, decoys = not args.plain }
+  local data <const> = hoi.data.mini {
+    split = args.split, setting = args.setting, size = args.size, decoys = not args.plain,
+  }
   if not args.model or clip.visual.size == 96 then
     retrieval()
   end
@@ -206,7 +221,8 @@ else
     parser:error "--data hicodet needs --file instances_test2015.json"
   end
   local boxes <close> = detector()
-  interactions("detector", hoi.data.hicodet(args.file, { split = "test", setting = args.setting }), boxes)
+  local data <const> = hoi.data.hicodet(args.file, { split = "test", setting = args.setting })
+  interactions("detector", data, boxes)
 end
 if args.json then
   json.save(args.json, figures)

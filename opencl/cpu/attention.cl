@@ -1,21 +1,22 @@
-/* attention: softmax(Q K' scale + mask) V and its pullback for processors: one work-item per (head, picture), everything it
-   touches copied once into local memory, then small matrix products of full vectors there.
-   NV vectors by 6 rows of accumulators fill the registers (NV 4) or half of them (NV 2).
-   Rows of q, k, v, o and their gradients lie *_row apart and pictures *_step apart, heads side by side in a row. mask is additive,
-   element (query, key) of a picture at query * mask_row + key + picture * mask_step. */
+/* attention: softmax(Q K' scale + mask) V and its pullback for processors: one work-item per (head,
+   picture), everything it touches copied once into local memory, then small matrix products of full
+   vectors there. NV vectors by 6 rows of accumulators fill the registers (NV 4) or half of them (NV
+   2). Rows of q, k, v, o and their gradients lie *_row apart and pictures *_step apart, heads side
+   by side in a row. mask is additive, element (query, key) of a picture at query * mask_row + key +
+   picture * mask_step. */
 #define RPT 6
 #define ZERO_ONE(r, v) VF c##r##_##v = (VF)(0.0f);
 #define LOAD_ONE(unused, v) VF b##v = LOAD(b + v * VW);
 #define STEP_ONE(r, v) c##r##_##v = fma(x##r, b##v, c##r##_##v);
 #define KEEP_ONE(r, v) STORE(c##r##_##v, t + (r * 4 + v) * VW);
-#define DEFINE_BLOCK(nv)                                                                                            \
-    static void block_##nv(__local const float *a, int a_row, int a_k, __local const float *b, int b_row, int k,    \
-                           float *t) {                                                                              \
-        ROWS_6(ZERO_##nv) for (int i = 0; i < k; ++i) {                                                             \
-            TIMES_##nv(LOAD_ONE, 0) ROWS_6(STEP_##nv) a += a_k;                                                     \
-            b += b_row;                                                                                             \
-        }                                                                                                           \
-        ROWS_6(KEEP_##nv)                                                                                           \
+#define DEFINE_BLOCK(nv)                                                                           \
+    static void block_##nv(__local const float *a, int a_row, int a_k, __local const float *b,     \
+                           int b_row, int k, float *t) {                                           \
+        ROWS_6(ZERO_##nv) for (int i = 0; i < k; ++i) {                                            \
+            TIMES_##nv(LOAD_ONE, 0) ROWS_6(STEP_##nv) a += a_k;                                    \
+            b += b_row;                                                                            \
+        }                                                                                          \
+        ROWS_6(KEEP_##nv)                                                                          \
     }
 #define ZERO_1(r) TIMES_1(ZERO_ONE, r)
 #define ZERO_2(r) TIMES_2(ZERO_ONE, r)
@@ -37,22 +38,31 @@ DEFINE_BLOCK(3)
 DEFINE_BLOCK(4)
 #endif
 
-/* c (rows, columns) = or += a b; columns a multiple of VW; rows of a may be read up to 5 past the last. */
-static void product(__local const float *a, int a_row, int a_k, int rows, __local const float *b, int b_row, int columns,
-                    int k, __local float *c, int c_row, int more) {
+/* c (rows, columns) = or += a b; columns a multiple of VW; rows of a may be read up to 5 past the
+ * last. */
+static void product(__local const float *a, int a_row, int a_k, int rows, __local const float *b,
+                    int b_row, int columns, int k, __local float *c, int c_row, int more) {
     float t[RPT * 4 * VW] __attribute__((aligned(64)));
     for (int j = 0; j < columns; j += NV * VW) {
         int vectors = min(NV, (columns - j) / VW);
         for (int i = 0; i < rows; i += RPT) {
             __local const float *at = a + i * a_row;
             switch (vectors) {
-            case 1: block_1(at, a_row, a_k, b + j, b_row, k, t); break;
+            case 1:
+                block_1(at, a_row, a_k, b + j, b_row, k, t);
+                break;
 #if NV == 4
-            case 2: block_2(at, a_row, a_k, b + j, b_row, k, t); break;
-            case 3: block_3(at, a_row, a_k, b + j, b_row, k, t); break;
-            default: block_4(at, a_row, a_k, b + j, b_row, k, t);
+            case 2:
+                block_2(at, a_row, a_k, b + j, b_row, k, t);
+                break;
+            case 3:
+                block_3(at, a_row, a_k, b + j, b_row, k, t);
+                break;
+            default:
+                block_4(at, a_row, a_k, b + j, b_row, k, t);
 #else
-            default: block_2(at, a_row, a_k, b + j, b_row, k, t);
+            default:
+                block_2(at, a_row, a_k, b + j, b_row, k, t);
 #endif
             }
             for (int r = 0; r < RPT && i + r < rows; ++r)
@@ -66,7 +76,8 @@ static void product(__local const float *a, int a_row, int a_k, int rows, __loca
 }
 
 /* Copies n rows of d floats into local rows of `wide` floats, zeros behind. */
-static void copy_in(__global const float *from, int row, int n, int d, __local float *to, int wide) {
+static void copy_in(__global const float *from, int row, int n, int d, __local float *to,
+                    int wide) {
     for (int i = 0; i < n; ++i, from += row, to += wide) {
         int j = 0;
         for (; j + VW <= d; j += VW)
@@ -78,7 +89,8 @@ static void copy_in(__global const float *from, int row, int n, int d, __local f
     }
 }
 
-static void copy_out(__local const float *from, int wide, int n, int d, __global float *to, int row) {
+static void copy_out(__local const float *from, int wide, int n, int d, __global float *to,
+                     int row) {
     for (int i = 0; i < n; ++i, from += wide, to += row) {
         int j = 0;
         for (; j + VW <= d; j += VW)
@@ -90,8 +102,12 @@ static void copy_out(__local const float *from, int wide, int n, int d, __global
 
 /* Turns VW rows of VW floats by zipping row i with row i + VW / 2, log2(VW) times. */
 #if VW == 16
-#define ZIP_LOW(a, b) (VF)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#define ZIP_HIGH(a, b) (VF)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
+#define ZIP_LOW(a, b)                                                                              \
+    (VF)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, \
+         b.s7)
+#define ZIP_HIGH(a, b)                                                                             \
+    (VF)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, \
+         b.sf)
 #define ROUNDS 4
 #elif VW == 8
 #define ZIP_LOW(a, b) (VF)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
@@ -103,7 +119,8 @@ static void copy_out(__local const float *from, int wide, int n, int d, __global
 #define ROUNDS 2
 #endif
 
-/* out (d, wide) = in (n, in_wide) turned; rows of `in` up to the next multiple of VW may be read, columns past n become 0. */
+/* out (d, wide) = in (n, in_wide) turned; rows of `in` up to the next multiple of VW may be read,
+ * columns past n become 0. */
 static void turn(__local const float *in, int in_wide, int n, int d, __local float *out, int wide) {
     for (int i = 0; i < n; i += VW)
         for (int j = 0; j < d; j += VW) {
@@ -123,9 +140,10 @@ static void turn(__local const float *in, int in_wide, int n, int d, __local flo
         }
 }
 
-/* Adds scale and mask to a row of scores; columns past `keys`, and past the query where causal, become -inf. */
-static void finish_scores(__local float *s, int keys, int wide, float scale, __global const float *mask, int masked,
-                          int last) {
+/* Adds scale and mask to a row of scores; columns past `keys`, and past the query where causal,
+ * become -inf. */
+static void finish_scores(__local float *s, int keys, int wide, float scale,
+                          __global const float *mask, int masked, int last) {
     for (int j = 0; j < wide; j += VW) {
         VF x = LOAD(s + j) * (VF)(scale);
         if (masked)
@@ -139,17 +157,22 @@ static void finish_scores(__local float *s, int keys, int wide, float scale, __g
 #define ROW_SLOTS 32 /* at least the rows of a block, a multiple of VW */
 #define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
 
-/* Grid: (heads, pictures, query pieces). lse (pictures, heads, queries) keeps log sum exp of each row, -inf where every key is masked
-   (the row of o is then 0). flags: 1 mask, 2 causal. local: floats as launch.c counts them. */
-__kernel void attention(__global const float *q, int q_at, int q_row, int q_step, __global const float *k, int k_at, int k_row,
-                        int k_step, __global const float *v, int v_at, int v_row, int v_step, __global const float *mask,
-                        int mask_at, int mask_row, int mask_step, __global float *o, int o_at, int o_row, int o_step,
-                        __global float *lse, int lse_at, int queries, int keys, int d, int heads, int rows, float scale,
+/* Grid: (heads, pictures, query pieces). lse (pictures, heads, queries) keeps log sum exp of each
+   row, -inf where every key is masked (the row of o is then 0). flags: 1 mask, 2 causal. local:
+   floats as launch.c counts them. */
+__kernel void attention(__global const float *q, int q_at, int q_row, int q_step,
+                        __global const float *k, int k_at, int k_row, int k_step,
+                        __global const float *v, int v_at, int v_row, int v_step,
+                        __global const float *mask, int mask_at, int mask_row, int mask_step,
+                        __global float *o, int o_at, int o_row, int o_step, __global float *lse,
+                        int lse_at, int queries, int keys, int d, int heads, int rows, float scale,
                         int flags, __local float *local_memory) {
-    int h = get_global_id(0), p = get_global_id(1), first = get_global_id(2) * rows, last = min(queries, first + rows);
+    int h = get_global_id(0), p = get_global_id(1), first = get_global_id(2) * rows,
+        last = min(queries, first + rows);
     int wide = ROUND_UP(d, VW), key_wide = ROUND_UP(keys, VW), block = 24;
-    __local float *kt = local_memory, *vs = kt + wide * key_wide, *s = vs + key_wide * wide, *qs = s + (block + 6) * key_wide,
-                  *greatest = qs + (block + 6) * wide, *totals = greatest + ROW_SLOTS, *logs = totals + ROW_SLOTS;
+    __local float *kt = local_memory, *vs = kt + wide * key_wide, *s = vs + key_wide * wide,
+                  *qs = s + (block + 6) * key_wide, *greatest = qs + (block + 6) * wide,
+                  *totals = greatest + ROW_SLOTS, *logs = totals + ROW_SLOTS;
     q += q_at + (long)p * q_step + h * d;
     k += k_at + (long)p * k_step + h * d;
     v += v_at + (long)p * v_step + h * d;
@@ -182,7 +205,8 @@ __kernel void attention(__global const float *q, int q_at, int q_row, int q_step
             totals[r] = sum_v(sum);
         }
         product(s, key_wide, 1, n, vs, wide, wide, seen, qs, wide, 0);
-        for (int r = 0; r < n; r += VW) { /* logarithms of many rows at once; a row without keys has total 0: log gives -inf */
+        for (int r = 0; r < n; r += VW) { /* logarithms of many rows at once; a row without keys has
+                                             total 0: log gives -inf */
             VF total = LOAD(totals + r);
             STORE(LOAD(greatest + r) + log(total), logs + r);
             STORE(total > (VF)(0.0f) ? (VF)(1.0f) / total : (VF)(0.0f), totals + r);
@@ -196,20 +220,22 @@ __kernel void attention(__global const float *q, int q_at, int q_row, int q_step
     }
 }
 
-/* The pullback: with P = exp(S - lse), dP = dO V', dS = P (dP - rowsum(dO O)) scale: dQ = dS K, dK = dS' Q, dV = P' dO.
-   Grid: (heads, pictures). dq, dk, dv are written whole. */
-__kernel void attention_back(__global const float *q, int q_at, int q_row, int q_step, __global const float *k, int k_at,
-                             int k_row, int k_step, __global const float *v, int v_at, int v_row, int v_step,
-                             __global const float *mask, int mask_at, int mask_row, int mask_step, __global const float *o,
-                             int o_at, int o_row, int o_step, __global const float *go, int go_at,
-                             __global const float *lse, int lse_at, __global float *dq, int dq_at, __global float *dk,
-                             int dk_at, __global float *dv, int dv_at, int queries, int keys, int d, int heads, int rows,
-                             float scale, int flags, __local float *local_memory) {
+/* The pullback: with P = exp(S - lse), dP = dO V', dS = P (dP - rowsum(dO O)) scale: dQ = dS K, dK
+   = dS' Q, dV = P' dO. Grid: (heads, pictures). dq, dk, dv are written whole. */
+__kernel void
+attention_back(__global const float *q, int q_at, int q_row, int q_step, __global const float *k,
+               int k_at, int k_row, int k_step, __global const float *v, int v_at, int v_row,
+               int v_step, __global const float *mask, int mask_at, int mask_row, int mask_step,
+               __global const float *o, int o_at, int o_row, int o_step, __global const float *go,
+               int go_at, __global const float *lse, int lse_at, __global float *dq, int dq_at,
+               __global float *dk, int dk_at, __global float *dv, int dv_at, int queries, int keys,
+               int d, int heads, int rows, float scale, int flags, __local float *local_memory) {
     int h = get_global_id(0), p = get_global_id(1);
     int wide = ROUND_UP(d, VW), key_wide = ROUND_UP(keys, VW);
     __local float *kt = local_memory, *vt = kt + wide * key_wide, *ks = vt + wide * key_wide,
-                  *gk = ks + (key_wide + 6) * wide, *gv = gk + (key_wide + 6) * wide, *s = gv + (key_wide + 6) * wide,
-                  *g = s + (rows + 6) * key_wide, *qs = g + (rows + 6) * key_wide, *gs = qs + (rows + 6) * wide,
+                  *gk = ks + (key_wide + 6) * wide, *gv = gk + (key_wide + 6) * wide,
+                  *s = gv + (key_wide + 6) * wide, *g = s + (rows + 6) * key_wide,
+                  *qs = g + (rows + 6) * key_wide, *gs = qs + (rows + 6) * wide,
                   *t = gs + (rows + 6) * wide;
     q += q_at + (long)p * q_step + h * d;
     k += k_at + (long)p * k_step + h * d;

@@ -1,8 +1,8 @@
-/* gemm: C = A B for processors: one work-item per block of C, explicit vectors, B packed into column panels.
-   NV vectors by MR rows of accumulators fill the registers; A is read in place by broadcast; k is never split, so the order of
-   sums, and with it every bit of the result, is the same for any number of threads.
-   A_ACROSS 0: element (m, k) of A at m * a_row + k. 1: at m + k * a_row (A transposed, or packed by pack.cl).
-   B_TYPE 0: float, 1: half, 2: bfloat16. */
+/* gemm: C = A B for processors: one work-item per block of C, explicit vectors, B packed into
+   column panels. NV vectors by MR rows of accumulators fill the registers; A is read in place by
+   broadcast; k is never split, so the order of sums, and with it every bit of the result, is the
+   same for any number of threads. A_ACROSS 0: element (m, k) of A at m * a_row + k. 1: at m + k *
+   a_row (A transposed, or packed by pack.cl). B_TYPE 0: float, 1: half, 2: bfloat16. */
 #define PANEL (VW * NV)
 #if B_TYPE == 0
 #define B_ELEMENT float
@@ -36,21 +36,22 @@
 #define ZERO(r) COLUMNS(ZERO_ONE, r)
 #define LOAD_ONE(unused, v) VF b##v = LOAD_B(b + v * VW);
 #define STEP_ONE(r, v) c##r##_##v = fma(x##r, b##v, c##r##_##v);
-#define STEP(r)              \
-    VF x##r = (VF)(A_AT(r)); \
+#define STEP(r)                                                                                    \
+    VF x##r = (VF)(A_AT(r));                                                                       \
     COLUMNS(STEP_ONE, r)
 #define KEEP_ONE(r, v) STORE(c##r##_##v, t + (r * NV + v) * VW);
 #define KEEP(r) COLUMNS(KEEP_ONE, r)
 
 /* t (rows, PANEL) = rows of A times one panel of B. */
-#define TILE(rows)                                                                                                       \
-    static void tile_##rows(__global const float *a, int a_row, __global const B_ELEMENT *b, int b_row, int k, float *t) { \
-        ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                                                  \
-            COLUMNS(LOAD_ONE, 0)                                                                                         \
-            ROWS_##rows(STEP) A_STEP;                                                                                    \
-            b += b_row;                                                                                                  \
-        }                                                                                                                \
-        ROWS_##rows(KEEP)                                                                                                \
+#define TILE(rows)                                                                                 \
+    static void tile_##rows(__global const float *a, int a_row, __global const B_ELEMENT *b,       \
+                            int b_row, int k, float *t) {                                          \
+        ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                            \
+            COLUMNS(LOAD_ONE, 0)                                                                   \
+            ROWS_##rows(STEP) A_STEP;                                                              \
+            b += b_row;                                                                            \
+        }                                                                                          \
+        ROWS_##rows(KEEP)                                                                          \
     }
 TILE(1)
 TILE(2)
@@ -70,70 +71,80 @@ TILE(10)
 TILE(11)
 TILE(12)
 #endif
-#define RUN(rows) \
-    case rows: tile_##rows(at, a_row, panel, b_row, length, t); break;
+#define RUN(rows)                                                                                  \
+    case rows:                                                                                     \
+        tile_##rows(at, a_row, panel, b_row, length, t);                                           \
+        break;
 
 /* A vector at p: whole, or as many columns as are left of the last panel. */
 #define GET_WHOLE(p) LOAD(p)
 #define PUT_WHOLE(x, p) STORE(x, p)
 #define GET_PART(p) (left >= VW ? LOAD(p) : load_tail(p, left, 0.0f))
-#define PUT_PART(x, p)              \
-    if (left >= VW)                 \
-        STORE(x, p);                \
-    else                            \
+#define PUT_PART(x, p)                                                                             \
+    if (left >= VW)                                                                                \
+        STORE(x, p);                                                                               \
+    else                                                                                           \
         store_tail(x, p, left)
 
 /* The tile's way into C. */
-#define EACH_VECTOR(GET, PUT, WORK)                                         \
-    for (int r = 0; r < rows; ++r) {                                        \
-        long to = (long)(row + r) * c_row + c0;                             \
-        for (int v = 0, left = columns; v < columns; v += VW, left -= VW) { \
-            VF x = LOAD(t + r * PANEL + v);                                 \
-            if (from > 0)                                                   \
-                x += GET(c + to + v);                                       \
-            WORK(GET, PUT)                                                  \
-            PUT(x, c + to + v);                                             \
-        }                                                                   \
-    }                                                                       \
+#define EACH_VECTOR(GET, PUT, WORK)                                                                \
+    for (int r = 0; r < rows; ++r) {                                                               \
+        long to = (long)(row + r) * c_row + c0;                                                    \
+        for (int v = 0, left = columns; v < columns; v += VW, left -= VW) {                        \
+            VF x = LOAD(t + r * PANEL + v);                                                        \
+            if (from > 0)                                                                          \
+                x += GET(c + to + v);                                                              \
+            WORK(GET, PUT)                                                                         \
+            PUT(x, c + to + v);                                                                    \
+        }                                                                                          \
+    }                                                                                              \
     break;
 #define KEEP_SUM(GET, PUT)
-#define FINISH(GET, PUT, kind)              \
-    x *= (VF)(alpha);                       \
-    if (flags & 1)                          \
-        x += GET(bias + v);                 \
-    if (flags & 4) {                        \
-        PUT(x, before + to + v);            \
-    }                                       \
-    x = activate(kind, x);                  \
-    if (flags & 2)                          \
-        x += GET(residual + to + v);        \
-    if (flags & 8)                          \
+#define FINISH(GET, PUT, kind)                                                                     \
+    x *= (VF)(alpha);                                                                              \
+    if (flags & 1)                                                                                 \
+        x += GET(bias + v);                                                                        \
+    if (flags & 4) {                                                                               \
+        PUT(x, before + to + v);                                                                   \
+    }                                                                                              \
+    x = activate(kind, x);                                                                         \
+    if (flags & 2)                                                                                 \
+        x += GET(residual + to + v);                                                               \
+    if (flags & 8)                                                                                 \
         x += GET(c + to + v);
 #define FINISH_0(GET, PUT) FINISH(GET, PUT, 0)
 #define FINISH_1(GET, PUT) FINISH(GET, PUT, 1)
 #define FINISH_2(GET, PUT) FINISH(GET, PUT, 2)
 #define FINISH_3(GET, PUT) FINISH(GET, PUT, 3)
-#define LEAVE(GET, PUT)                                \
-    switch (final ? act : -1) {                        \
-    case -1: EACH_VECTOR(GET, PUT, KEEP_SUM)           \
-    case 0: EACH_VECTOR(GET, PUT, FINISH_0)            \
-    case 1: EACH_VECTOR(GET, PUT, FINISH_1)            \
-    case 2: EACH_VECTOR(GET, PUT, FINISH_2)            \
-    default: EACH_VECTOR(GET, PUT, FINISH_3)           \
+#define LEAVE(GET, PUT)                                                                            \
+    switch (final ? act : -1) {                                                                    \
+    case -1:                                                                                       \
+        EACH_VECTOR(GET, PUT, KEEP_SUM)                                                            \
+    case 0:                                                                                        \
+        EACH_VECTOR(GET, PUT, FINISH_0)                                                            \
+    case 1:                                                                                        \
+        EACH_VECTOR(GET, PUT, FINISH_1)                                                            \
+    case 2:                                                                                        \
+        EACH_VECTOR(GET, PUT, FINISH_2)                                                            \
+    default:                                                                                       \
+        EACH_VECTOR(GET, PUT, FINISH_3)                                                            \
     }
 
-/* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (panels of n, row chunks, matrices).
-   A long k goes in blocks whose panel piece stays in the nearest cache, sums kept in C meanwhile.
-   flags: 1 bias, 2 residual, 4 keep the value before the activation in `before`, 8 accumulate; activation in bits 4-7. */
-__kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int a_step, __global const B_ELEMENT *b,
-                   int b_at, int b_panel, int b_row, int b_step, __global float *c, int c_at, int c_row, int c_step,
-                   __global const float *bias, int bias_at, __global const float *residual, int residual_at,
-                   __global float *before, int before_at, int m, int n, int k, int chunk, int block, float alpha,
-                   int flags) {
+/* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (panels of n, row
+   chunks, matrices). A long k goes in blocks whose panel piece stays in the nearest cache, sums
+   kept in C meanwhile. flags: 1 bias, 2 residual, 4 keep the value before the activation in
+   `before`, 8 accumulate; activation in bits 4-7. */
+__kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int a_step,
+                   __global const B_ELEMENT *b, int b_at, int b_panel, int b_row, int b_step,
+                   __global float *c, int c_at, int c_row, int c_step, __global const float *bias,
+                   int bias_at, __global const float *residual, int residual_at,
+                   __global float *before, int before_at, int m, int n, int k, int chunk, int block,
+                   float alpha, int flags) {
     float t[MR * PANEL] __attribute__((aligned(64)));
     int c0 = get_global_id(0) * PANEL, r0 = get_global_id(1) * chunk, r1 = min(m, r0 + chunk);
     int columns = min(PANEL, n - c0), act = flags >> 4;
-    __global const B_ELEMENT *panel = b + b_at + (long)get_global_id(2) * b_step + (long)get_global_id(0) * b_panel;
+    __global const B_ELEMENT *panel =
+        b + b_at + (long)get_global_id(2) * b_step + (long)get_global_id(0) * b_panel;
     a += a_at + (long)get_global_id(2) * a_step;
     c += c_at + (long)get_global_id(2) * c_step;
     bias += bias_at + c0;
@@ -145,19 +156,22 @@ __kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int
             int rows = min(MR, r1 - row);
             __global const float *at = a + (long)(row / MR) * a_tile + (long)from * A_STRIDE;
             switch (rows) {
-                RUN(1) RUN(2) RUN(3)
+                RUN(1)
+                RUN(2)
+                RUN(3)
 #if MR > 4
-                RUN(4) RUN(5)
+                    RUN(4) RUN(5)
 #endif
 #if MR > 6
-                RUN(6) RUN(7)
+                        RUN(6) RUN(7)
 #endif
 #if MR > 8
-                RUN(8) RUN(9) RUN(10) RUN(11)
+                            RUN(8) RUN(9) RUN(10) RUN(11)
 #endif
-            default: JOIN(tile_, MR)(at, a_row, panel, b_row, length, t);
+                                default : JOIN(tile_, MR)(at, a_row, panel, b_row, length, t);
             }
-            /* a loop for each activation: a choice inside one would compute all of them everywhere */
+            /* a loop for each activation: a choice inside one would compute all of them everywhere
+             */
             if (columns == PANEL)
                 LEAVE(GET_WHOLE, PUT_WHOLE)
             else
