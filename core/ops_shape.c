@@ -335,13 +335,21 @@ static bool scatter_pullback(hoi_node *node, hoi_tensor *dy) {
 
 /* ---- take ---- */
 
+/* Rows along the last dimension, however long they are. */
+static int64_t last_rows(const hoi_tensor *x) {
+    int64_t rows = 1;
+    for (int i = 0; i < x->rank - 1; ++i)
+        rows *= x->shape[i];
+    return rows;
+}
+
 static hoi_tensor *take_forward(const hoi_arguments *a, hoi_tensor **saved) {
     hoi_tensor *x = a->in[0], *y;
     int64_t shape[HOI_RANK], m = a->n[0], cols = x->rank ? x->shape[x->rank - 1] : 0;
     (void)saved;
     if (!hoi_wants_float(x, "take"))
         return NULL;
-    int64_t rows = cols ? hoi_tensor_count(x) / cols : 0;
+    int64_t rows = last_rows(x);
     if (x->rank < 1 || a->index->count != rows * m) {
         hoi_fail("take: %d places; %lld rows of %lld are wanted", a->index->count, (long long)rows,
                  (long long)m);
@@ -360,12 +368,12 @@ static hoi_tensor *take_forward(const hoi_arguments *a, hoi_tensor **saved) {
 static bool take_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *x = node->a.in[0], *dx = hoi_tensor_new(hoi_tensor_device(x), x->rank, x->shape);
     int64_t cols = x->shape[x->rank - 1];
-    return dx && hoi_node_give(
-                     node, 0,
-                     hoi_finish(dx, launch_take_back(
-                                        hoi_tensor_device(x), hoi_tensor_span(dy),
-                                        (hoi_span){node->a.index->buffer, 0}, hoi_tensor_span(dx),
-                                        hoi_tensor_count(x) / cols, cols, node->a.n[0])));
+    return dx &&
+           hoi_node_give(node, 0,
+                         hoi_finish(dx, launch_take_back(hoi_tensor_device(x), hoi_tensor_span(dy),
+                                                         (hoi_span){node->a.index->buffer, 0},
+                                                         hoi_tensor_span(dx), last_rows(x), cols,
+                                                         node->a.n[0])));
 }
 
 /* ---- unfold ---- */

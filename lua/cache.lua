@@ -29,8 +29,8 @@ function cache.key(parts)
   return ("%016x%016x"):format(first, second)
 end
 
--- Gets the tensor kept under a key, or make(), which is then kept. A file that can not be read is made again; one that can not be
--- written is no failure.
+-- Gets the tensor kept under a key, or make(), which is then kept. A file that can not be read is
+-- made again; one that can not be written is no failure.
 function cache.tensor(key, make)
   local path <const> = ("%s/%s.safetensors"):format(folder(), key)
   if system.kind(path) then

@@ -1,5 +1,5 @@
--- checkpoint: a training's whole state in one file, written whole or not at all: weights, optimiser, generator, and whatever
--- numbers the script needs to go on as if it had never stopped.
+-- checkpoint: a training's whole state in one file, written whole or not at all: weights,
+-- optimiser, generator, and whatever numbers the script needs to go on as if it had never stopped.
 local json <const> = require "hoi.json"
 local safetensors <const> = require "hoi.safetensors"
 local system <const> = require "hoi.system"
@@ -19,8 +19,8 @@ function checkpoint.save(path, parameters, optimizer, state)
   end
   local seed <const>, count <const> = tensors.seed()
   safetensors.save(path, all, { metadata = {
-    format = "hoi-checkpoint", version = "1", state = json.encode(state), optimizer = json.encode(numbers),
-    generator = json.encode { seed = seed, count = count },
+    format = "hoi-checkpoint", version = "1", state = json.encode(state),
+    optimizer = json.encode(numbers), generator = json.encode { seed = seed, count = count },
   } })
 end
 
@@ -31,7 +31,8 @@ function checkpoint.load(path, parameters, optimizer)
   end
   local file <close> = safetensors.open(path)
   if file:metadata "format" ~= "hoi-checkpoint" then
-    error(("checkpoint: %s is no checkpoint of hoi's; choose another place or delete it"):format(path), 2)
+    error(("checkpoint: %s is no checkpoint of hoi's; choose another place or delete it")
+      :format(path), 2)
   end
   for _, p in ipairs(parameters) do
     local x <const> = file:tensor("weight." .. p[1])

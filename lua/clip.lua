@@ -1,4 +1,5 @@
--- clip: a CLIP model: its two open towers, tokenizer and preprocessing. The model of the drawn world comes with the program.
+-- clip: a CLIP model: its two open towers, tokenizer and preprocessing. The model of the drawn
+-- world comes with the program.
 local core <const> = require "hoi.clip.core"
 local embedded <const> = require "hoi.embedded"
 local json <const> = require "hoi.json"
@@ -24,7 +25,8 @@ local function read(path)
   return text
 end
 
--- Gets a small file of a model folder, or of the program's own folder `inside`. nil when it is not there.
+-- Gets a small file of a model folder, or of the program's own folder `inside`; nil when it is
+-- not there.
 local function part(folder, inside, name)
   if folder then
     return read(folder .. "/" .. name)
@@ -38,8 +40,8 @@ local function weights(folder, inside)
   end
   local path <const> = folder .. "/model.safetensors"
   if not system.kind(path) then
-    error(("clip: %s: no model.safetensors in the folder; a Hugging Face CLIP folder has config.json, model.safetensors, "
-      .. "vocab.json and merges.txt"):format(folder), 3)
+    error(("clip: %s: no model.safetensors in the folder; a Hugging Face CLIP folder has"
+      .. " config.json, model.safetensors, vocab.json and merges.txt"):format(folder), 3)
   end
   return safetensors.open(path)
 end
@@ -69,7 +71,9 @@ end
 local function new(given)
   local o <const> = options(given, { config = false, tokenizer = false, preprocess = false })
   local config <const> = type(o.config) == "table" and json.encode(o.config) or o.config
-  local self <const> = { core = core.new(config, "config"), config = config, tokenizer = o.tokenizer }
+  local self <const> = {
+    core = core.new(config, "config"), config = config, tokenizer = o.tokenizer,
+  }
   return assemble(self, false, o.preprocess and json.encode(o.preprocess))
 end
 
@@ -81,13 +85,17 @@ local function open(folder, given)
   local inside <const> = o.embedded
   local config <const> = part(folder, inside, "config.json")
   if not config then
-    error(folder and ("clip: %s: no config.json in the folder; is this a Hugging Face model folder?"):format(folder)
-      or "clip: this program was built without its default model", 3)
+    error(folder and ("clip: %s: no config.json in the folder; is it a Hugging Face model folder?")
+      :format(folder) or "clip: this program was built without its default model", 3)
   end
-  local self <const> = { core = core.new(config, (folder or inside) .. "/config.json"), config = config, embedded = not folder and inside }
+  local self <const> = {
+    core = core.new(config, (folder or inside) .. "/config.json"), config = config,
+    embedded = not folder and inside,
+  }
   local file <close> = weights(folder, inside)
   core.fill(self.core, file, { prefix = "owlvit.", widen = o.dtype == "float32" })
-  local vocabulary <const>, merges <const> = part(folder, inside, "vocab.json"), part(folder, inside, "merges.txt")
+  local vocabulary <const> = part(folder, inside, "vocab.json")
+  local merges <const> = part(folder, inside, "merges.txt")
   if vocabulary and merges then
     self.tokenizer = folder and tokenizers.open(folder) or tokenizers.memory(vocabulary, merges)
   end
@@ -95,28 +103,35 @@ local function open(folder, given)
 end
 
 function Clip:__tostring()
-  return ("Clip (%s; pictures %d px, patch %d, %d blocks of %d; text %d blocks of %d; joint width %d)"):format(
-    self.folder or (self.folder == nil and "embedded" or "new"), self.visual.size, self.visual.patch, self.visual.depth, self.visual.width,
-    self.text.depth, self.text.width, self.width)
+  local v <const>, t <const> = self.visual, self.text
+  local from <const> = self.folder or (self.folder == nil and "embedded" or "new")
+  local pictures <const> = ("pictures %d px, patch %d, %d blocks of %d"):format(v.size, v.patch,
+    v.depth, v.width)
+  return ("Clip (%s; %s; text %d blocks of %d; joint width %d)"):format(from, pictures, t.depth,
+    t.width, self.width)
 end
 
 local function need_tokenizer(self)
   return self.tokenizer
-    or error(("clip: %s has no vocab.json and merges.txt; put the model's beside its weights"):format(self.folder), 3)
+    or error(("clip: %s has no vocab.json and merges.txt; put the model's beside its weights")
+      :format(self.folder), 3)
 end
 
 -- (count, width) of texts. A text too long for the tower is an error, or cut with truncate = true.
 function Clip:encode_text(texts, given)
   local o <const> = options(given, { truncate = false })
-  return core.encode_text(self.core, need_tokenizer(self), type(texts) == "string" and { texts } or texts, o.truncate)
+  local list <const> = type(texts) == "string" and { texts } or texts
+  return core.encode_text(self.core, need_tokenizer(self), list, o.truncate)
 end
 
 -- Ids and end places of texts for the open text tower.
 function Clip:tokenize(texts, given)
-  return self.text:tokenize(need_tokenizer(self), texts, options(given, { truncate = false }).truncate)
+  local o <const> = options(given, { truncate = false })
+  return self.text:tokenize(need_tokenizer(self), texts, o.truncate)
 end
 
--- Pixels (count, 3, size, size) of a list of images (or one), preprocessed as this model wants them.
+-- Pixels (count, 3, size, size) of a list of images (or one), preprocessed as this model
+-- wants them.
 function Clip:pixels(images)
   return pixels.of(images, self.preprocess)
 end
@@ -125,7 +140,8 @@ function Clip:encode_image(images)
   return self:encode_pixels(tensors.is_tensor(images) and images or self:pixels(images))
 end
 
--- (count, width) of pixels, in chunks, so that memory does not grow with their number. Training takes `core` in one go.
+-- (count, width) of pixels, in chunks, so that memory does not grow with their number. Training
+-- takes `core` in one go.
 function Clip:encode_pixels(x)
   local n <const>, most <const> = x:size(1), 32
   if n <= most or self.training then
@@ -187,7 +203,8 @@ function Clip:tensors(prefix)
     if name:find "qkv_proj" then
       local w <const> = x:size(1) // 3
       for i, letter in ipairs { "q", "k", "v" } do
-        out[(prefix or "") .. name:gsub("qkv_proj", letter .. "_proj")] = x:detach():slice(1, (i - 1) * w + 1, i * w)
+        local saved <const> = (prefix or "") .. name:gsub("qkv_proj", letter .. "_proj")
+        out[saved] = x:detach():slice(1, (i - 1) * w + 1, i * w)
       end
     else
       if name:find "patch_embedding" then
@@ -203,7 +220,8 @@ function Clip:tensors(prefix)
   return out
 end
 
--- Writes a Hugging Face folder. dtype: "F32", "F16" or "BF16"; extra: further tensors of the model file.
+-- Writes a Hugging Face folder. dtype: "F32", "F16" or "BF16"; extra: further tensors of the
+-- model file.
 function Clip:save(folder, given)
   local o <const> = options(given, { dtype = "F32", extra = {}, prefix = false, config = false })
   system.make_folder(folder)
@@ -211,11 +229,14 @@ function Clip:save(folder, given)
   for name, x in pairs(o.extra) do
     all[name] = x
   end
-  safetensors.save(folder .. "/model.safetensors", all, { dtype = o.dtype, metadata = { format = "pt" } })
-  json.save(folder .. "/config.json", json.decode(o.config and json.encode(o.config) or self.config))
+  safetensors.save(folder .. "/model.safetensors", all,
+    { dtype = o.dtype, metadata = { format = "pt" } })
+  local config <const> = o.config and json.encode(o.config) or self.config
+  json.save(folder .. "/config.json", json.decode(config))
   json.save(folder .. "/preprocessor_config.json", {
-    size = self.preprocess.size, crop_size = self.preprocess.size, resample = 3, image_mean = self.preprocess.mean,
-    image_std = self.preprocess.std, do_center_crop = not self.preprocess.warp,
+    size = self.preprocess.size, crop_size = self.preprocess.size, resample = 3,
+    image_mean = self.preprocess.mean, image_std = self.preprocess.std,
+    do_center_crop = not self.preprocess.warp,
   })
   if self.tokenizer then
     self.tokenizer:save(folder)
@@ -229,7 +250,8 @@ function Clip:identity()
   end
   local file <close> = assert(io.open(self.folder .. "/model.safetensors", "rb"))
   local head <const> = file:read(1 << 16) or ""
-  return ("%s %d %s %s"):format(self.folder, file:seek "end", require "hoi.cache".key { head }, self.config)
+  local hash <const> = require "hoi.cache".key { head }
+  return ("%s %d %s %s"):format(self.folder, file:seek "end", hash, self.config)
 end
 
 function Clip:release()

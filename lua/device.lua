@@ -1,7 +1,9 @@
 -- device: which device computes, its memory, and where its time goes.
 local core <const> = require "hoi.device.core"
 
-local device <const> = { devices = core.devices, device = core.device, memory = core.memory, trim = core.trim }
+local device <const> = {
+  devices = core.devices, device = core.device, memory = core.memory, trim = core.trim,
+}
 
 local Profile <const> = { __name = "hoi.Profile" }
 
@@ -10,10 +12,12 @@ function Profile.__tostring(rows)
   for _, row in ipairs(rows) do
     total = total + row.milliseconds
   end
-  local lines <const> = { ("%-24s %9s %11s %6s %9s"):format("kernel", "calls", "ms", "%", "GFLOP/s") }
+  local lines <const> = {
+    ("%-24s %9s %11s %6s %9s"):format("kernel", "calls", "ms", "%", "GFLOP/s"),
+  }
   for _, row in ipairs(rows) do
-    lines[#lines + 1] = ("%-24s %9d %11.2f %6.1f %9s"):format(row.kernel, row.calls, row.milliseconds,
-      100 * row.milliseconds / math.max(total, 1e-9),
+    lines[#lines + 1] = ("%-24s %9d %11.2f %6.1f %9s"):format(row.kernel, row.calls,
+      row.milliseconds, 100 * row.milliseconds / math.max(total, 1e-9),
       row.gigaflops > 0 and ("%.1f"):format(row.gigaflops / row.milliseconds * 1000) or "")
   end
   lines[#lines + 1] = ("%-24s %9s %11.2f"):format("all", "", total)

@@ -69,6 +69,10 @@ local function read_comment(entry, line)
     local kind, text = split_type(rest)
     entry.last = { type = kind, text = text }
     table.insert(entry.returns, entry.last)
+  elseif tag == "overload" then -- what calling the table takes: fun(path: string): hoi.Image
+    local arguments = rest:match "^fun(%b())" or "()"
+    table.move(read_members("{" .. arguments:sub(2, -2) .. "}"), 1, 9, 1, entry.params)
+    entry.last = { text = "" }
   elseif tag == "class" then
     entry.class = rest:gsub("^%(%a+%)%s*", ""):match "^[%w_%.]+"
   else
@@ -183,7 +187,11 @@ end
 -- of its parameter `options`, or of a parameter whose type is a table written out.
 function help.options(name)
   local names, seen = {}, {}
-  for _, entry in ipairs(help.find(name)) do
+  local found = help.find(name)
+  if #found == 0 then -- of what is called by a variable, only the method's name tells
+    found = help.find(name:match ":([%w_]+)$" or "")
+  end
+  for _, entry in ipairs(found) do
     for _, param in ipairs(entry.params) do
       for _, member in ipairs(option_members(param)) do
         if not seen[member.name] then

@@ -23,8 +23,8 @@ local function first_n(n)
   return list
 end
 
--- Cross-entropy of logits (n, classes). target: a list of n classes (1-based), "diagonal" (row i is class i), or probabilities
--- (n, classes).
+-- Cross-entropy of logits (n, classes). target: a list of n classes (1-based), "diagonal" (row i is
+-- class i), or probabilities (n, classes).
 function losses.cross_entropy(logits, target, given)
   local o <const> = options(given, { reduction = "mean" })
   local logged <const> = logits:log_softmax()
@@ -43,13 +43,14 @@ function losses.binary_cross_entropy(logits, target, given)
   return reduced(logits:softplus() - logits * target, o.reduction)
 end
 
--- Focal loss (Lin et al. 2017) of logits: (1 - p_t)^gamma BCE, times alpha where target is 1 and 1 - alpha where it is 0 (alpha < 0: not
--- weighted).
+-- Focal loss (Lin et al. 2017) of logits: (1 - p_t)^gamma BCE, times alpha where target is 1 and
+-- 1 - alpha where it is 0 (alpha < 0: not weighted).
 function losses.focal(logits, target, given)
   local o <const> = options(given, { gamma = 2, alpha = -1, reduction = "sum" })
   local p <const> = logits:sigmoid()
   local missed <const> = p + target - p * target * 2 -- 1 - p_t
-  local factor <const> = o.gamma == 2 and missed:square() or (missed + 1e-12) ^ o.gamma -- not 0: its slope may be infinite
+  local factor <const> = o.gamma == 2 and missed:square()
+    or (missed + 1e-12) ^ o.gamma -- not 0: its slope may be infinite
   local loss = (logits:softplus() - logits * target) * factor
   if o.alpha >= 0 then
     loss = loss * (target * (2 * o.alpha - 1) + (1 - o.alpha))
@@ -57,12 +58,15 @@ function losses.focal(logits, target, given)
   return reduced(loss, o.reduction)
 end
 
--- Focal loss of prior * sigmoid(logits) (UPT, ADA-CM): over entries with a prior, per positive; 0 where there is none. The
--- denominator is 1 + exp(-x) - prior, times sigmoid(x), written so that nothing cancels or overflows.
+-- Focal loss of prior * sigmoid(logits) (UPT, ADA-CM): over entries with a prior, per positive; 0
+-- where there is none. The denominator is 1 + exp(-x) - prior, times sigmoid(x), written so that
+-- nothing cancels or overflows.
 function losses.focal_prior(logits, prior, target, given)
   local o <const> = options(given, { alpha = 0.5, gamma = 0.2 })
-  local z <const> = (prior * logits:sigmoid() / (1 - prior + prior * (-logits):sigmoid() + 1e-12) + 1e-8):log()
-  local weight <const> = (1 - o.alpha - target):abs() * ((target - z:sigmoid()):abs() + 1e-6) ^ o.gamma
+  local z <const> = (prior * logits:sigmoid() / (1 - prior + prior * (-logits):sigmoid() + 1e-12)
+    + 1e-8):log()
+  local weight <const> = (1 - o.alpha - target):abs()
+    * ((target - z:sigmoid()):abs() + 1e-6) ^ o.gamma
   local valid <const> = prior:gt(0)
   local positives <const> = (target * valid):sum()
   local some <const> = positives:gt(0)
@@ -70,21 +74,25 @@ function losses.focal_prior(logits, prior, target, given)
     * (some / (positives + 1 - some))
 end
 
--- Symmetric contrastive loss of n pictures and n texts (Radford et al. 2021). scale: factor of the cosines, a tensor or number.
+-- Symmetric contrastive loss of n pictures and n texts (Radford et al. 2021). scale: factor of the
+-- cosines, a tensor or number.
 function losses.contrastive(images, texts, scale)
   local logits <const> = images:normalize():matmul(texts:normalize():transpose()) * scale
-  return (losses.cross_entropy(logits, "diagonal") + losses.cross_entropy(logits:transpose(), "diagonal")) * 0.5
+  return (losses.cross_entropy(logits, "diagonal")
+    + losses.cross_entropy(logits:transpose(), "diagonal")) * 0.5
 end
 
 -- KL(p | q), p = softmax(a / temperature), q = softmax(b / temperature), mean over rows.
 function losses.kl(a, b, given)
   local o <const> = options(given, { temperature = 1 })
-  local p <const>, q <const> = (a * (1 / o.temperature)):log_softmax(), (b * (1 / o.temperature)):log_softmax()
+  local p <const> = (a * (1 / o.temperature)):log_softmax()
+  local q <const> = (b * (1 / o.temperature)):log_softmax()
   return (p:exp() * (p - q)):sum(-1):mean()
 end
 
--- How far the cosines of all rows of a with all rows are from those of b, which is fixed: mean over the (n, n) entries of the
--- terms of KL(softmax(b's / temperature) | softmax(a's / temperature)) (EZ-HOI, HOLa).
+-- How far the cosines of all rows of a with all rows are from those of b, which is fixed: mean over
+-- the (n, n) entries of the terms of KL(softmax(b's / temperature) | softmax(a's / temperature))
+-- (EZ-HOI, HOLa).
 function losses.relation(a, b, given)
   local o <const> = options(given, { temperature = 0.1 })
   local function relations(x)

@@ -1,4 +1,5 @@
--- method: what every method of naming interactions has in common. A method is a file in lua/methods (or one of the user's) with
+-- method: what every method of naming interactions has in common. A method is a file in
+-- lua/methods (or one of the user's) with
 --   options                      a table of its defaults
 --   new(clip, targets, options)  an object of fields
 --   :classes()                   anything: what it knows of the targets
@@ -11,13 +12,16 @@ local pair_up <const> = require "hoi.pairing".pairs
 local Result <const> = { __name = "hoi.Result" }
 
 function Result:__tostring()
-  local lines <const> = { ("%-28s %6s  %-22s %s"):format(self.image or "", "score", "human", "object") }
+  local lines <const> = {
+    ("%-28s %6s  %-22s %s"):format(self.image or "", "score", "human", "object"),
+  }
   local function box(b)
     return ("%.0f,%.0f,%.0f,%.0f"):format(b[1], b[2], b[3], b[4])
   end
   for _, i in ipairs(self.interactions) do
-    lines[#lines + 1] = ("%-28s %6.3f  %-22s %s%s"):format(i.verb:gsub("_", " ") .. " " .. (i.object or ""), i.score,
-      box(i.human_box), box(i.object_box), i.seen == false and "  (unseen)" or "")
+    lines[#lines + 1] = ("%-28s %6.3f  %-22s %s%s"):format(
+      i.verb:gsub("_", " ") .. " " .. (i.object or ""), i.score, box(i.human_box),
+      box(i.object_box), i.seen == false and "  (unseen)" or "")
   end
   if #self.interactions == 0 then
     lines[#lines + 1] = "nobody does anything"
@@ -35,8 +39,9 @@ function common:class_features()
   return self:classes()
 end
 
--- Scores (pairs, targets) as a list of lists, of a picture's pairs: prior^power x what the logits say. compete: the logits of a pair
--- become shares of 1 ("softmax") among the targets its object allows ("valid") or among all; or each stands alone ("none": sigmoid).
+-- Scores (pairs, targets) as a list of lists, of a picture's pairs: prior^power x what the logits
+-- say. compete: the logits of a pair become shares of 1 ("softmax") among the targets its object
+-- allows ("valid") or among all; or each stands alone ("none": sigmoid).
 function common:scores(image, pairs, given)
   local o <const> = read_options(given, { prior_power = 1, compete = "valid" })
   if #pairs == 0 then
@@ -75,15 +80,18 @@ end
 -- The interactions of an image with its detections, best first.
 function common:predict(image, detections, given)
   local o <const> = read_options(given, {
-    top = 10, prior_power = 1, compete = "valid", score_threshold = 0.2, nms_threshold = 0.5, min_instances = 3,
-    max_instances = 15, name = false,
+    top = 10, prior_power = 1, compete = "valid", score_threshold = 0.2, nms_threshold = 0.5,
+    min_instances = 3, max_instances = 15, name = false,
   })
   local pairs <const> = pair_up(detections, {
-    score_threshold = o.score_threshold, nms_threshold = o.nms_threshold, min_instances = o.min_instances,
-    max_instances = o.max_instances, width = image.width, height = image.height,
+    score_threshold = o.score_threshold, nms_threshold = o.nms_threshold,
+    min_instances = o.min_instances, max_instances = o.max_instances,
+    width = image.width, height = image.height,
   })
+  local scores <const> = self:scores(image, pairs,
+    { prior_power = o.prior_power, compete = o.compete })
   local list <const> = {}
-  for p, row in ipairs(self:scores(image, pairs, { prior_power = o.prior_power, compete = o.compete })) do
+  for p, row in ipairs(scores) do
     local human <const>, object <const> = pairs.human[p], pairs.object[p]
     for t, score in ipairs(row) do
       if score > 0 then
@@ -105,7 +113,8 @@ function common:predict(image, detections, given)
     kept[i].order = nil
   end
   return setmetatable({
-    image = o.name or nil, width = image.width, height = image.height, interactions = require "hoi.json".array(kept),
+    image = o.name or nil, width = image.width, height = image.height,
+    interactions = require "hoi.json".array(kept),
   }, Result)
 end
 

@@ -21,7 +21,8 @@ end
 
 local function build(kind, parameters, o, core_options)
   local self <const> = setmetatable({
-    kind = kind, parameters = named(parameters), learning_rate = o.learning_rate, core = core.new(kind, core_options),
+    kind = kind, parameters = named(parameters), learning_rate = o.learning_rate,
+    core = core.new(kind, core_options),
   }, Optimizer)
   for _, p in ipairs(self.parameters) do
     local rate, decay = 1, o.weight_decay
@@ -29,7 +30,8 @@ local function build(kind, parameters, o, core_options)
       decay = 0
     end
     for _, group in ipairs(o.groups) do
-      local g <const> = options(group, { pattern = "", learning_rate = false, weight_decay = false })
+      local g <const> = options(group,
+        { pattern = "", learning_rate = false, weight_decay = false })
       if p.name:find(g.pattern) then
         rate = g.learning_rate and g.learning_rate / o.learning_rate or rate
         decay = g.weight_decay or decay
@@ -42,21 +44,25 @@ end
 
 function optim.adamw(parameters, given)
   local o <const> = options(given, {
-    learning_rate = 1e-3, weight_decay = 1e-4, betas = { 0.9, 0.999 }, eps = 1e-8, decay_matrices_only = false, groups = {},
+    learning_rate = 1e-3, weight_decay = 1e-4, betas = { 0.9, 0.999 }, eps = 1e-8,
+    decay_matrices_only = false, groups = {},
   })
   return build("adamw", parameters, o, { beta1 = o.betas[1], beta2 = o.betas[2], eps = o.eps })
 end
 
 function optim.sgd(parameters, given)
   local o <const> = options(given, {
-    learning_rate = 2e-3, weight_decay = 5e-4, momentum = 0.9, decay_matrices_only = false, groups = {},
+    learning_rate = 2e-3, weight_decay = 5e-4, momentum = 0.9,
+    decay_matrices_only = false, groups = {},
   })
   return build("sgd", parameters, o, { momentum = o.momentum })
 end
 
--- One step with the gradients at hand; clears them. accumulated: micro-batches that were added up (their mean is taken).
+-- One step with the gradients at hand; clears them. accumulated: micro-batches that were added up
+-- (their mean is taken).
 function Optimizer:step(given)
-  local o <const> = options(given, { learning_rate = self.learning_rate, max_grad_norm = 0, accumulated = 1 })
+  local o <const> = options(given,
+    { learning_rate = self.learning_rate, max_grad_norm = 0, accumulated = 1 })
   self.core:step(o.learning_rate, 1 / o.accumulated, o.max_grad_norm)
 end
 
@@ -69,7 +75,8 @@ end
 function Optimizer:state()
   local tensors <const> = {}
   for i, p in ipairs(self.parameters) do
-    tensors["optimizer.first." .. p.name], tensors["optimizer.second." .. p.name] = self.core:state(i)
+    local first <const>, second <const> = self.core:state(i)
+    tensors["optimizer.first." .. p.name], tensors["optimizer.second." .. p.name] = first, second
   end
   return tensors, { kind = self.kind, steps = self.core:steps() }
 end
@@ -104,7 +111,8 @@ function optim.schedule.step(given)
   end
 end
 
--- Warm-up in a straight line over `warmup` steps, then half a cosine down to floor * learning_rate at `steps`.
+-- Warm-up in a straight line over `warmup` steps, then half a cosine down to floor * learning_rate
+-- at `steps`.
 function optim.schedule.cosine(given)
   local o <const> = options(given, { learning_rate = 1e-3, steps = 1000, warmup = 0, floor = 0 })
   return function(t)

@@ -1,5 +1,5 @@
--- owlvit: OWL-ViT (Minderer et al. 2022): a detector that is CLIP's two towers and two small heads on the picture's patches.
--- Its classes are sentences. Reads google/owlvit-* folders.
+-- owlvit: OWL-ViT (Minderer et al. 2022): a detector that is CLIP's two towers and two small heads
+-- on the picture's patches. Its classes are sentences. Reads google/owlvit-* folders.
 local clips <const> = require "hoi.clip"
 local options <const> = require "hoi.options"
 local pixels <const> = require "hoi.pixels"
@@ -10,11 +10,12 @@ local OwlVit <const> = { __name = "hoi.OwlVit" }
 OwlVit.__index = OwlVit
 
 local HEADS <const> = {
-  "layer_norm", "box_head.dense0", "box_head.dense1", "box_head.dense2", "class_head.dense0", "class_head.logit_shift",
-  "class_head.logit_scale",
+  "layer_norm", "box_head.dense0", "box_head.dense1", "box_head.dense2", "class_head.dense0",
+  "class_head.logit_shift", "class_head.logit_scale",
 }
 
--- The fixed bias of the boxes: each patch guesses a box of its own size at its own place. (patches, 4)
+-- The fixed bias of the boxes, (patches, 4): each patch guesses a box of its own size at its own
+-- place.
 local function box_bias(grid)
   local function logit(v)
     v = math.max(0, math.min(1, v))
@@ -38,8 +39,9 @@ end
 local function new(clip)
   local d <const>, t <const> = clip.visual.width, clip.width
   local shapes <const> = {
-    ["layer_norm"] = { d }, ["box_head.dense0"] = { d, d }, ["box_head.dense1"] = { d, d }, ["box_head.dense2"] = { 4, d },
-    ["class_head.dense0"] = { t, d }, ["class_head.logit_shift"] = { 1, d }, ["class_head.logit_scale"] = { 1, d },
+    ["layer_norm"] = { d }, ["box_head.dense0"] = { d, d }, ["box_head.dense1"] = { d, d },
+    ["box_head.dense2"] = { 4, d }, ["class_head.dense0"] = { t, d },
+    ["class_head.logit_shift"] = { 1, d }, ["class_head.logit_scale"] = { 1, d },
   }
   local heads <const> = {}
   for _, name in ipairs(HEADS) do
@@ -53,7 +55,8 @@ end
 -- folder: a model's; nil: the program's own, of the drawn world.
 local function open(folder, given)
   local o <const> = options(given, { dtype = "stored" })
-  local clip <const> = clips.open(folder or nil, { dtype = o.dtype, embedded = "lua/models/owlvit" })
+  local clip <const> = clips.open(folder or nil,
+    { dtype = o.dtype, embedded = "lua/models/owlvit" })
   local file <close> = folder and safetensors.open(folder .. "/model.safetensors")
     or safetensors.embedded "lua/models/owlvit/model.safetensors"
   local heads <const> = {}
@@ -71,11 +74,12 @@ function OwlVit:queries(sentences)
 end
 
 local function linear(self, x, name, activation)
-  return x:linear(self.heads[name .. ".weight"], self.heads[name .. ".bias"], { activation = activation or "none" })
+  return x:linear(self.heads[name .. ".weight"], self.heads[name .. ".bias"],
+    { activation = activation or "none" })
 end
 
--- Logits (b, patches, queries) and boxes (b, patches, 4), centre, width and height in 0..1 of the preprocessed picture, of pixels
--- (b, 3, size, size).
+-- Logits (b, patches, queries) and boxes (b, patches, 4), centre, width and height in 0..1 of the
+-- preprocessed picture, of pixels (b, 3, size, size).
 function OwlVit:forward(x, queries)
   local v <const> = self.clip.visual
   local tokens <const> = v:norm(v:blocks(v:enter(v:embed(x))))
@@ -91,10 +95,12 @@ function OwlVit:forward(x, queries)
   return (e:matmul(q:transpose()) + shift) * scale, (box + self.bias):sigmoid()
 end
 
--- Detections of an image: for each patch its best query, above a threshold; then class-wise suppression is pairing's.
+-- Detections of an image: for each patch its best query, above a threshold; then class-wise
+-- suppression is pairing's.
 function OwlVit:detect(image, labels, queries, given)
   local o <const> = options(given, { score_threshold = 0.1 })
-  local logits <const>, boxes <const> = self:forward(pixels.of(image, self.clip.preprocess), queries)
+  local x <const> = pixels.of(image, self.clip.preprocess)
+  local logits <const>, boxes <const> = self:forward(x, queries)
   local scores <const>, corners <const> = logits:sigmoid():totable()[1], boxes:totable()[1]
   local list <const> = {}
   for p, row in ipairs(scores) do
@@ -106,11 +112,11 @@ function OwlVit:detect(image, labels, queries, given)
     end
     if row[best] >= o.score_threshold then
       local cx <const>, cy <const>, w <const>, h <const> = table.unpack(corners[p])
-      local function x_of(x)
-        return math.max(0, math.min(1, x)) * image.width
+      local function x_of(share)
+        return math.max(0, math.min(1, share)) * image.width
       end
-      local function y_of(y)
-        return math.max(0, math.min(1, y)) * image.height
+      local function y_of(share)
+        return math.max(0, math.min(1, share)) * image.height
       end
       list[#list + 1] = {
         box = { x_of(cx - w / 2), y_of(cy - h / 2), x_of(cx + w / 2), y_of(cy + h / 2) },
@@ -139,7 +145,8 @@ function OwlVit:save(folder, given)
   local config <const> = require "hoi.json".decode(self.clip.config)
   config.model_type = "owlvit"
   config.architectures = { "OwlViTForObjectDetection" }
-  self.clip:save(folder, { dtype = o.dtype, prefix = "owlvit.", extra = self.heads, config = config })
+  self.clip:save(folder,
+    { dtype = o.dtype, prefix = "owlvit.", extra = self.heads, config = config })
 end
 
 -- Lets go of the heads and of the towers under them.

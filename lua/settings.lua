@@ -1,5 +1,6 @@
--- settings: which classes each zero-shot setting holds back, and which are rare. Ids are positions in
--- the class list, for HICO-DET its own numbers from 1 to 600. Its lists are those of EZ-HOI's release.
+-- settings: which classes each zero-shot setting holds back, and which are rare. Ids are positions
+-- in the class list, for HICO-DET its own numbers from 1 to 600. Its lists are those that EZ-HOI
+-- comes with.
 local settings <const> = {}
 
 local hico <const> = {

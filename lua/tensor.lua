@@ -31,7 +31,8 @@ function Tensor:squeeze(dimension)
   return self:reshape(shape)
 end
 
--- Projection onto the simplex (Martins & Astudillo 2016), along the last dimension: like softmax, with zeros.
+-- Projection onto the simplex (Martins & Astudillo 2016), along the last dimension: like softmax,
+-- with zeros.
 function Tensor:sparsemax()
   local n <const> = self:size(-1)
   local sorted <const> = self:sort()
@@ -41,7 +42,8 @@ function Tensor:sparsemax()
     k[i] = i
   end
   k = core.tensor(k)
-  local inside <const> = (sorted * k + 1):gt(sums) -- 1 while the k greatest stay above the threshold
+  -- 1 while the k greatest stay above the threshold
+  local inside <const> = (sorted * k + 1):gt(sums)
   local count <const> = inside:sum(-1, true)
   local threshold <const> = ((sorted * inside):sum(-1, true) - 1) / count
   return (self - threshold):relu()
@@ -142,8 +144,9 @@ function tensor.gradcheck(f, x, options)
   return worst
 end
 
--- ROI-Align (aligned, adaptive sampling) as a constant matrix of interpolation weights times the map, so that the gradient to the
--- map is matmul's: map (h, w, c), boxes in the map's pixels * 1 / scale -> (n, c), or (n, size * size, c) with bins = true.
+-- ROI-Align (aligned, adaptive sampling) as a constant matrix of interpolation weights times the
+-- map, so that the gradient to the map is matmul's: map (h, w, c), boxes in the map's pixels
+-- * 1 / scale -> (n, c), or (n, size * size, c) with bins = true.
 function tensor.roi(map, boxes, options)
   local o <const> = require "hoi.options"(options, { size = 7, scale = 1, bins = false, drop = 0 })
   local shape <const> = map.shape

@@ -1,67 +1,10 @@
 ---@meta
--- types: every public name of hoi, described once: editors read it, the REPL prints it, a test compares it.
+-- types: every public name of hoi, described once: editors read it, the REPL prints it, a test
+-- compares it with what is there.
 
 hoi = {}
 
----------------------------------------------------------------------------- detectors
-
---- One thing found in a picture.
----@class hoi.Detection
----@field box number[] # {x1, y1, x2, y2} in pixels of the picture, x1 <= x2, y1 <= y2
----@field score number # 0..1
----@field label string # one of the detector's labels
----@field feature? number[] # what the detector knows of it: absent, or of one width for all of its detections
-
---- A tensor that a detector hands out for the whole picture.
----@class hoi.DetectionMap
----@field name string # the detector's name for it, such as "memory"
----@field shape integer[] # three sizes
----@field data string # the floats' bytes, last dimension fastest: ("f"):unpack(data)
-
---- What a detector written in Lua gets to see.
----@class hoi.DetectorPicture
----@field width integer # pixels
----@field height integer # pixels
----@field name string # what the script calls it, mostly a path; "" when it has no name
----@field image hoi.Image # valid during the call
-
---- A detector written in Lua: a file NAME.lua that returns this table (plugins/README.md). In C: core/plugin.h.
----@class hoi.DetectorPlugin
----@field abi integer # 1
----@field name string # what messages call it
----@field labels string[] # distinct names; {} when `open` returns them
----@field open fun(options: table): any, string[]? # what detect and close get as self; and the labels, if they depend on the options
----@field detect fun(self: any, picture: hoi.DetectorPicture): table[], hoi.DetectionMap? # a label is a name or a place in the labels
----@field close fun(self: any)
-
---- An open detector: whatever finds boxes, written in C or in Lua.
----@class hoi.Detector
----@field name string # the plugin's own name
----@field labels string[] # the names it may give
-local Detector = {}
-
---- Opens a detector: "owlvit" (the default of the scripts), "boxes" (from a JSON file), or one of your own.
---- Looks for NAME.lua and NAME.so in: the folder of the script, the folders of HOI_PLUGINS (colons between), the plugins
---- inside hoi, the installed plugins, the folder "plugins" beside the program. A name with a slash is a file.
---- Fails when it is not found (the message lists the places), not loadable, no plugin, of another ABI, or when its own
---- `open` fails.
----@param name string # a name or a file
----@param options? table # the detector's own; it refuses what it does not know
----@return hoi.Detector
-function hoi.detector(name, options) end
-
---- Finds things in a picture. What the plugin returns is checked: finite numbers, boxes not inside out, scores in 0..1,
---- known labels, features of one width; an error names the detector, the picture and the detection.
----@param picture hoi.Image|{ image: hoi.Image, name?: string } # the name is needed by "boxes"; further keys are ignored
----@return hoi.Detection[] # fresh tables, in the detector's order, not suppressed
----@return hoi.DetectionMap? # where the detector has one
-function Detector:detect(picture) end
-
---- Closes the detector; harmless when done again. A closed one refuses to detect. Also done by `<close>` and the collector.
-function Detector:close() end
-
---- Closes the detector: the same as `close`.
-function Detector:release() end
+---------------------------------------------------------------------------- the program
 
 --- The version of the program, "major.minor.patch".
 ---@type string
@@ -137,6 +80,48 @@ function Interrupt:requested() end
 
 --- Gives Ctrl-C back.
 function Interrupt:release() end
+
+--- What Lua's own library lacks (require "hoi.system"): a clock, folders, the terminal.
+---@class hoi.system
+---@field version string # of the program
+local System = {}
+
+--- Gets the seconds of a clock that only goes forward.
+---@return number
+function System.now() end
+
+--- Tells whether a stream is a terminal.
+---@param name? "stdin"|"stdout"|"stderr" # "stderr"
+---@return boolean
+---@return integer # its columns; 80 when it does not tell
+function System.terminal(name) end
+
+--- Gets what a path is.
+---@param path string
+---@return "file"|"folder"|"other"|nil # nil when there is nothing
+function System.kind(path) end
+
+--- Gets the names in a folder, sorted, without those that begin with a dot.
+---@param folder string
+---@return string[]? # nil when it can not be read
+---@return string? # why
+function System.list(folder) end
+
+--- Makes a folder and those above it; no harm when it is there. Raises an error when it can not be made.
+---@param path string
+function System.make_folder(path) end
+
+--- Strict options for functions of one's own (require "hoi.options").
+---@class hoi.options
+---@overload fun(given?: table, known: table): table
+local Options = {}
+
+--- Gets the name that may have been meant. Calling `options(given, known)` gets a new table: the defaults of `known`
+--- (its list part: names without a default), over them what is given; an unknown name is an error with the nearest one.
+---@param word string
+---@param names string[]
+---@return string? # nil when none is near
+function Options.nearest(word, names) end
 
 ---------------------------------------------------------------------------- images
 
@@ -223,6 +208,38 @@ function Image:draw_interactions(result, options) end
 --- Lets go of the pixels; later uses raise "hoi.Image was released". `<close>` and the collector do it too.
 function Image:release() end
 
+--- Pictures as the towers read them (require "hoi.pixels"). `preprocess` is clip.preprocess, or a table like it.
+---@class hoi.pixels
+local Pixels = {}
+
+--- Gets preprocessed pictures; by default Pillow's bicubic filter, to the byte.
+---@param images hoi.Image|hoi.Image[]
+---@param preprocess { size: integer, warp?: boolean, mean: number[], std: number[] } # size = 224; warp = false: cut a square from the middle; true: squeeze
+---@return hoi.Tensor # (n, 3, size, size)
+function Pixels.of(images, preprocess) end
+
+--- Gets the squares around boxes of one picture, preprocessed.
+---@param image hoi.Image
+---@param boxes number[][] # (n, 4) x1, y1, x2, y2
+---@param preprocess { size: integer, warp?: boolean, mean: number[], std: number[] } # as of's
+---@param margin? number # 1.2: side of the square over the longer side of the box
+---@param least? integer # 1: least side in pixels
+---@return hoi.Tensor # (n, 3, size, size)
+function Pixels.crops(image, boxes, preprocess, margin, least) end
+
+--- Gets the pictures of a batch of the drawn world; their bytes are scaled on the device.
+---@param batch hoi.MiniBatch
+---@param preprocess { size: integer, warp?: boolean, mean: number[], std: number[] } # as of's; the size stays 96
+---@return hoi.Tensor # (n, 3, 96, 96)
+function Pixels.batch(batch, preprocess) end
+
+--- Gets what can be seen where in them. Raises an error when the batch was made without cells.
+---@param batch hoi.MiniBatch
+---@return hoi.Tensor # (n, cells * cells, 13) of 0 and 1: the 12 things, then person
+function Pixels.cells(batch) end
+
+---------------------------------------------------------------------------- the drawn world
+
 --- A small drawn world of people, things and what they do: 12 things, 12 verbs, 60 classes. Picture `index` of `seed` is
 --- the same whatever the order or the number of threads; nothing is stored.
 ---@class hoi.mini
@@ -231,8 +248,9 @@ function Image:release() end
 ---@field classes hoi.MiniClass[] # the 60 valid pairs of verb and thing, the most frequent first
 ---@field words string[] # all words that captions, names and descriptions are made of, in alphabetical order
 ---@field settings string[] # "default", "rare_first", "non_rare_first", "unseen_verb", "unseen_object"
-local mini = {}
+hoi.mini = {}
 
+--- A class of the drawn world.
 ---@class hoi.MiniClass
 ---@field verb string # "kick"
 ---@field object string # "ball"
@@ -240,6 +258,7 @@ local mini = {}
 ---@field names string[] # the sentence in 4 templates
 ---@field descriptions string[] # 3 texts on the pose, 3 on where the thing is; none says the verb's own word
 
+--- A picture of the drawn world, and the truth about it.
 ---@class hoi.MiniPicture
 ---@field rgb string # (96, 96, 3) bytes, rows from the top; only from mini.render
 ---@field width integer # 96
@@ -256,12 +275,12 @@ local mini = {}
 ---@param index integer # any integer from 0; kinds never share a picture
 ---@param options? { decoys?: boolean } # decoys = true (default): the full world, in which neither boxes nor names give the verb away; false: the plain one
 ---@return hoi.MiniPicture
-function mini.render(kind, seed, index, options) end
+function hoi.mini.render(kind, seed, index, options) end
 
 --- Says for each of the 60 classes whether it is unseen in a zero-shot setting. Raises an error for an unknown setting.
 ---@param setting "default"|"rare_first"|"non_rare_first"|"unseen_verb"|"unseen_object"
 ---@return boolean[] # in the order of mini.classes
-function mini.unseen(setting) end
+function hoi.mini.unseen(setting) end
 
 --- Draws pictures first .. first + count - 1 into memory outside of Lua. Raises an error when there is no memory.
 ---@param kind "easy"|"web"|"train"|"test"
@@ -270,7 +289,7 @@ function mini.unseen(setting) end
 ---@param count integer # 1 to 65536
 ---@param options? { decoys?: boolean, threads?: integer, cells?: integer } # threads = 0 (default): one per processor; cells = 8 or 12: also which things fill more than 30% of each cell of such a grid
 ---@return hoi.MiniBatch
-function mini.batch(kind, seed, first, count, options) end
+function hoi.mini.batch(kind, seed, first, count, options) end
 
 --- Pictures in memory outside of Lua; #batch is their number. Released by release, by <close> or by the collector.
 ---@class hoi.MiniBatch
@@ -305,6 +324,215 @@ function MiniBatch:cells(i) end
 
 --- Frees the memory; a second call does nothing.
 function MiniBatch:release() end
+
+---------------------------------------------------------------------------- targets
+
+--- One class to tell from others.
+---@class hoi.Target
+---@field verb string # "sit_on"
+---@field object? string # "chair"; nil: any
+---@field objects? string[] # instead of object: those that a verb alone goes with
+---@field sentence string # "a person sitting on a chair"
+---@field names? string[] # the sentence in other templates
+---@field descriptions string[] # what such a picture shows; may be empty
+---@field seen boolean # false: held back in training
+---@field rare boolean # HICO-DET: fewer than 10 training annotations
+
+--- Gets a list of classes: one that comes with hoi ("hico": HICO-DET's 600 in its order; "hico.verbs": its 117 verbs;
+--- "vcoco": 236 pairs of V-COCO's 24 actions and their objects; "mini": the 60 of the drawn world), a JSON file, or a
+--- table: a list of rows or { name, classes }. A row is a table like hoi.Target, of which verb or sentence is enough
+--- (`description` may stand for a single description), or just a sentence. Raises an error that names the row that is
+--- wrong or comes twice.
+---@param list string|table
+---@param options? { setting?: string } # setting = "default"; "rare_first", "non_rare_first", "unseen_object", "unseen_verb" mark unseen classes of hico, hico.verbs and mini
+---@return hoi.Targets
+function hoi.targets(list, options) end
+
+--- Gets the one spelling of an object's name, in which detectors, data sets and class lists are compared: COCO's, lower
+--- case with spaces ("dining_table" and "diningtable" are "dining table"); an unknown name stays.
+---@param name string
+---@return string
+function hoi.targets.object_name(name) end
+
+--- Gets an English sentence for a verb and an object: "sit_on", "chair" -> "a person sitting on a chair".
+---@param verb string # words joined by "_"
+---@param object? string
+---@return string
+function hoi.targets.sentence(verb, object) end
+
+--- Gets the list of hoi that has exactly these verbs and objects in this order, or a new one.
+---@param name string # of a new one
+---@param rows { verb: string, object: string }[]
+---@param setting string
+---@return hoi.Targets
+function hoi.targets.match(name, rows, setting) end
+
+--- A list of classes: targets[i] is a row, #targets their number, targets.name the list's name.
+---@class hoi.Targets
+---@field name string
+---@field [integer] hoi.Target
+local Targets = {}
+
+--- Gets the position of a class; a class of the verb alone stands in when it fits the object.
+---@param verb string
+---@param object? string # in any spelling
+---@return integer? # nil when there is none
+function Targets:index(verb, object) end
+
+--- Gets the classes that an object can be part of.
+---@param object string # in any spelling
+---@return integer[] # positions
+function Targets:valid(object) end
+
+--- Gets the distinct objects of all classes, in order of appearance.
+---@return string[]
+function Targets:objects() end
+
+--- Gets what a detector must find: people, and what the interactions are done with.
+---@return string[]
+function Targets:labels() end
+
+--- Adds a class at the end. A sentence alone becomes an unseen class of any object.
+---@param sentence string|table # or a row
+---@param description? string|string[]
+---@return integer # its position
+function Targets:add(sentence, description) end
+
+--- Gets a table that json.save writes and hoi.targets reads: { name, classes }.
+---@return table
+function Targets:totable() end
+
+--- The 80 classes that most detectors know (require "hoi.coco").
+---@class hoi.coco
+---@field names string[] # in COCO's order
+---@field gaps table<integer, boolean> # COCO's category ids from 1 to 90 that are no class
+local Coco = {}
+
+---------------------------------------------------------------------------- data sets
+
+--- An annotated interaction.
+---@class hoi.Annotation
+---@field human_box number[] # x1, y1, x2, y2 in pixels; edges, counted from 0
+---@field object_box number[]
+---@field verb string
+---@field object string
+---@field target integer # position in data.targets
+
+--- A picture of a data set. The image is loaded at the first look at it.
+---@class hoi.Picture
+---@field name string
+---@field path? string # data.folder
+---@field image hoi.Image
+---@field width integer
+---@field height integer
+---@field annotations hoi.Annotation[]
+---@field caption? string # data.mini
+---@field instances? { box: number[], label: string }[] # data.mini: everyone and everything, for measuring detectors
+
+--- Pictures, as a list: #data, data[i], ipairs(data).
+---@class hoi.Dataset
+---@field name string
+---@field targets? hoi.Targets # nil for data.folder
+---@field split? string
+---@field setting? string
+---@field skipped? { empty: integer, unseen: integer } # pictures left out: without interaction, with unseen ones only
+---@field [integer] hoi.Picture
+
+--- Data sets.
+---@class hoi.data
+hoi.data = {}
+
+--- Reads HICO-DET, or one's own data in its format. A folder holds instances_train2015.json or instances_test2015.json
+--- (annotation, filenames, size, correspondence, objects, verbs), for training also HAKE's
+--- hico-det-training-set-instance-level.json; a file is either. Pictures are looked for beside the file, in images/,
+--- images/test2015/ and hico_20160224_det/images/test2015/. Boxes begin one pixel before the file's x1, y1, which count
+--- from 1. Pictures without any interaction are left out, as in the published evaluation; in a zero-shot setting training
+--- also loses all annotations of unseen classes, and the pictures that had no others. Raises an error that names file,
+--- picture and pair.
+---@param path string # folder or .json file
+---@param options? { split?: "train"|"test", setting?: string, empty?: boolean, images?: string } # split = "test", setting = "default", empty = false: keep pictures without interaction; images: their folder
+---@return hoi.Dataset
+function hoi.data.hicodet(path, options) end
+
+--- Reads V-COCO in HICO-DET's layout: instances_vcoco_<split>.json in a folder, or a file. Verbs are V-COCO's actions;
+--- "hit", "eat", "cut" with an instrument are "hit_with", "eat_with", "cut_with".
+---@param path string
+---@param options? { split?: "train"|"val"|"trainval"|"test", empty?: boolean, images?: string } # split = "test", empty = false
+---@return hoi.Dataset
+function hoi.data.vcoco(path, options) end
+
+--- Gets pictures of the drawn world, each the same for ever: endless for training (the classes long-tailed), 700 for
+--- testing, 300 others for validation. In a zero-shot setting training loses what is unseen, as data.hicodet does; to find
+--- picture i it then draws all before it, once.
+---@param options? { split?: "train"|"validation"|"test", setting?: string, seed?: integer, decoys?: boolean, size?: integer } # split = "test", setting = "default", seed = 66, decoys = true (hoi.mini), size: only so many pictures
+---@return hoi.Dataset
+function hoi.data.mini(options) end
+
+--- Gets the pictures of a folder (jpg, jpeg, png, bmp, gif, tga), sorted by name; or a single one. They have no
+--- annotations.
+---@param path string
+---@return hoi.Dataset
+function hoi.data.folder(path) end
+
+---------------------------------------------------------------------------- detectors
+
+--- One thing found in a picture.
+---@class hoi.Detection
+---@field box number[] # {x1, y1, x2, y2} in pixels of the picture, x1 <= x2, y1 <= y2
+---@field score number # 0..1
+---@field label string # one of the detector's labels
+---@field feature? number[] # what the detector knows of it: absent, or of one width for all of its detections
+
+--- A tensor that a detector hands out for the whole picture.
+---@class hoi.DetectionMap
+---@field name string # the detector's name for it, such as "memory"
+---@field shape integer[] # three sizes
+---@field data string # the floats' bytes, last dimension fastest: ("f"):unpack(data)
+
+--- What a detector written in Lua gets to see.
+---@class hoi.DetectorPicture
+---@field width integer # pixels
+---@field height integer # pixels
+---@field name string # what the script calls it, mostly a path; "" when it has no name
+---@field image hoi.Image # valid during the call
+
+--- A detector written in Lua: a file NAME.lua that returns this table (plugins/README.md). In C: core/plugin.h.
+---@class hoi.DetectorPlugin
+---@field abi integer # 1
+---@field name string # what messages call it
+---@field labels string[] # distinct names; {} when `open` returns them
+---@field open fun(options: table): any, string[]? # what detect and close get as self; and the labels, if they depend on the options
+---@field detect fun(self: any, picture: hoi.DetectorPicture): table[], hoi.DetectionMap? # a label is a name or a place in the labels
+---@field close fun(self: any)
+
+--- An open detector: whatever finds boxes, written in C or in Lua.
+---@class hoi.Detector
+---@field name string # the plugin's own name
+---@field labels string[] # the names it may give
+local Detector = {}
+
+--- Opens a detector: "owlvit" (the default of the scripts), "boxes" (from a JSON file), or one of your own.
+--- Looks for NAME.lua and NAME.so in: the folder of the script, the folders of HOI_PLUGINS (colons between), the plugins
+--- inside hoi, the installed plugins, the folder "plugins" beside the program. A name with a slash is a file.
+--- Fails when it is not found (the message lists the places), not loadable, no plugin, of another ABI, or when its own
+--- `open` fails.
+---@param name string # a name or a file
+---@param options? table # the detector's own; it refuses what it does not know
+---@return hoi.Detector
+function hoi.detector(name, options) end
+
+--- Finds things in a picture. What the plugin returns is checked: finite numbers, boxes not inside out, scores in 0..1,
+--- known labels, features of one width; an error names the detector, the picture and the detection.
+---@param picture hoi.Image|{ image: hoi.Image, name?: string } # the name is needed by "boxes"; further keys are ignored
+---@return hoi.Detection[] # fresh tables, in the detector's order, not suppressed
+---@return hoi.DetectionMap? # where the detector has one
+function Detector:detect(picture) end
+
+--- Closes the detector; harmless when done again. A closed one refuses to detect. Also done by `<close>` and the collector.
+function Detector:close() end
+
+--- Closes the detector: the same as `close`.
+function Detector:release() end
 
 ---------------------------------------------------------------------------- pairs of a picture
 
@@ -417,144 +645,838 @@ function DetectionMeter:result() end
 --- Frees the memory.
 function DetectionMeter:release() end
 
----------------------------------------------------------------------------- targets
+---------------------------------------------------------------------------- the device
 
---- One class to tell from others.
----@class hoi.Target
----@field verb string # "sit_on"
----@field object? string # "chair"; nil: any
----@field objects? string[] # instead of object: those that a verb alone goes with
----@field sentence string # "a person sitting on a chair"
----@field names? string[] # the sentence in other templates
----@field descriptions string[] # what such a picture shows; may be empty
----@field seen boolean # false: held back in training
----@field rare boolean # HICO-DET: fewer than 10 training annotations
+--- Gets all OpenCL devices of all platforms. None is opened. Raises an error when there is no driver.
+---@return hoi.Device[]
+function hoi.devices() end
 
---- Gets a list of classes: one that comes with hoi ("hico": HICO-DET's 600 in its order; "hico.verbs": its 117 verbs;
---- "vcoco": 236 pairs of V-COCO's 24 actions and their objects; "mini": the 60 of the drawn world), a JSON file, or a
---- table: a list of rows or { name, classes }. A row is a table like hoi.Target, of which verb or sentence is enough
---- (`description` may stand for a single description), or just a sentence. Raises an error that names the row that is
---- wrong or comes twice.
----@param list string|table
----@param options? { setting?: string } # setting = "default"; "rare_first", "non_rare_first", "unseen_object", "unseen_verb" mark unseen classes of hico, hico.verbs and mini
----@return hoi.Targets
-function hoi.targets(list, options) end
+--- Opens the device that computes, if that was not done, and describes it. The first tensor does it too, by --device or
+--- HOI_DEVICE. Raises an error for a device that is none, and for another one while tensors are alive.
+---@param wish? string # its place in hoi.devices(), a part of its name, "cpu" or "gpu"
+---@return hoi.Device
+function hoi.device(wish) end
 
---- Gets the one spelling of an object's name, in which detectors, data sets and class lists are compared: COCO's, lower
---- case with spaces ("dining_table" and "diningtable" are "dining table"); an unknown name stays.
----@param name string
----@return string
-function hoi.targets.object_name(name) end
-
---- Gets an English sentence for a verb and an object: "sit_on", "chair" -> "a person sitting on a chair".
----@param verb string # words joined by "_"
----@param object? string
----@return string
-function hoi.targets.sentence(verb, object) end
-
---- Gets the list of hoi that has exactly these verbs and objects in this order, or a new one.
----@param name string # of a new one
----@param rows { verb: string, object: string }[]
----@param setting string
----@return hoi.Targets
-function hoi.targets.match(name, rows, setting) end
-
---- A list of classes: targets[i] is a row, #targets their number, targets.name the list's name.
----@class hoi.Targets
+--- A device.
+---@class hoi.Device
+---@field place? integer # in hoi.devices()
 ---@field name string
----@field [integer] hoi.Target
-local Targets = {}
+---@field platform string
+---@field version string # of OpenCL
+---@field driver string
+---@field kind "cpu"|"gpu"|"accelerator"
+---@field units integer # compute units
+---@field memory integer # bytes
+---@field local_memory integer # bytes of a work-group's own memory
+---@field kernels? string # which set of kernels computes; of the open one
 
---- Gets the position of a class; a class of the verb alone stands in when it fits the object.
----@param verb string
----@param object? string # in any spelling
----@return integer? # nil when there is none
-function Targets:index(verb, object) end
+--- Gets the device's memory in use, without waiting. `require "hoi.device".trim()` gives back what is kept for reuse,
+--- `.finish()` waits until the device has nothing left to do.
+---@return { live: integer, peak: integer, kept: integer, buffers: integer } # bytes alive now, at most so far, kept for reuse; how many buffers are alive
+function hoi.memory() end
 
---- Gets the classes that an object can be part of.
----@param object string # in any spelling
----@return integer[] # positions
-function Targets:valid(object) end
+--- Runs a function and gets what its kernels took. Printed, the result is a table. Raises an error when tensors are alive
+--- on a device opened without --profile.
+---@param f fun()
+---@return { kernel: string, calls: integer, milliseconds: number, gigaflops: number }[] # gigaflops: 1e9 operations in all its calls
+function hoi.profile(f) end
 
---- Gets the distinct objects of all classes, in order of appearance.
+---------------------------------------------------------------------------- tensors
+
+--- Makes a tensor of a number, of nested lists of numbers, or of packed floats. Raises an error for lists that are no
+--- box.
+---@param values number|table|string # a number gives a scalar (rank 0); a string: 4 bytes a value, with a shape
+---@param shape? integer[] # only with a string
+---@return hoi.Tensor
+function hoi.tensor(values, shape) end
+
+--- Makes a tensor of one value.
+---@param value number
+---@param shape integer[] # at most 6 sizes; 0 is a size
+---@return hoi.Tensor
+function hoi.full(value, shape) end
+
+--- Makes a tensor of zeros: hoi.zeros(2, 3) or hoi.zeros { 2, 3 }.
+---@param ... integer|integer[] # the sizes
+---@return hoi.Tensor
+function hoi.zeros(...) end
+
+--- Makes a tensor of ones.
+---@param ... integer|integer[] # the sizes
+---@return hoi.Tensor
+function hoi.ones(...) end
+
+--- Makes a tensor of normal random numbers, by the seed of hoi.seed.
+---@param shape integer[]
+---@param options? { mean?: number, deviation?: number } # mean = 0, deviation = 1
+---@return hoi.Tensor
+function hoi.randn(shape, options) end
+
+--- Makes a tensor of random numbers from low up to, not including, high. `select(2, hoi.uniform({ n }):sort())` is a
+--- random order of 1..n that a checkpoint can repeat.
+---@param shape integer[]
+---@param options? { low?: number, high?: number } # low = 0, high = 1
+---@return hoi.Tensor
+function hoi.uniform(shape, options) end
+
+--- Puts tensors one after the other along a dimension. Raises an error when their other sizes differ.
+---@param tensors hoi.Tensor[]
+---@param dimension? integer # 1; negative: from the end
+---@return hoi.Tensor
+function hoi.concat(tensors, dimension) end
+
+--- Tells whether a value is a tensor.
+---@param value any
+---@return boolean
+function hoi.is_tensor(value) end
+
+--- Seeds every random number of tensors (counter-based: the same seed gives the same bits on the same device), and
+--- math.random. Without arguments it gets the state, which seed(seed, count) puts back; a checkpoint keeps it, but not
+--- where math.random was.
+---@param seed? integer # the program begins with 66
+---@param count? integer # 0: how many times random numbers were asked for since
+---@return integer? seed
+---@return integer? count
+function hoi.seed(seed, count) end
+
+--- Computes f(x, ...) without keeping what is inside: backward runs f again, with the same dropout and the same bits.
+--- Memory for time. f may use other tensors than its arguments, trainable ones too.
+---@param f fun(x: hoi.Tensor, ...: hoi.Tensor): hoi.Tensor
+---@param x hoi.Tensor
+---@param ... hoi.Tensor # at most 8 in all, counting computed tensors that f uses besides
+---@return hoi.Tensor
+function hoi.checkpoint(f, x, ...) end
+
+--- Pools a map over boxes: ROI-Align (He et al. 2017; aligned, as many samples as the box is wide), a constant matrix
+--- times the map, so the gradient goes to the map. A box without size gives zeros.
+---@param map hoi.Tensor # (height, width, channels)
+---@param boxes number[][] # (n, 4) x1, y1, x2, y2
+---@param options? { size?: integer, scale?: number, bins?: boolean, drop?: number } # size = 7: bins along each side; scale = 1: pixels of the map per unit of the boxes, so grid / width of the picture; bins = false: true keeps the bins; drop = 0: share of the bins' values that dropout makes 0
+---@return hoi.Tensor # (n, channels): the mean of the bins; (n, size * size, channels) with bins
+function hoi.roi(map, boxes, options) end
+
+--- Compares the gradient of f at x with differences of f: 4 points each, on a random weighting of the result.
+---@param f fun(x: hoi.Tensor): hoi.Tensor # away from bends such as relu's at 0
+---@param x hoi.Tensor # stays as it is
+---@param options? { eps?: number, samples?: integer, tolerance?: number } # eps = 1e-2: the step; samples = 64: so many of x's values are tried, about; tolerance = 1e-2
+---@return { ok: boolean, error: number, place?: integer, found?: number, wanted?: number } # error: the worst difference, as a share of the greatest gradient; place: of x's values in a row, found by backward, wanted by differences
+function hoi.gradcheck(f, x, options) end
+
+--- Numbers in the device's memory, row-major, computed in float32. Operations return new tensors and are recorded where
+--- a trainable tensor can be reached: then loss:backward() fills the gradients. + - * / ^ and unary minus go value by
+--- value and broadcast as in NumPy; a number is a tensor too. Dimensions and places count from 1, negative ones from the
+--- end. Released by release, by <close> or by the collector; later uses raise "hoi.Tensor was released".
+---@class hoi.Tensor
+---@field shape integer[] # a list of one's own
+---@field rank integer # how many sizes; 0 is a scalar
+---@field dtype "F32"|"F16"|"BF16" # halves only as weights of a model
+---@field trainable boolean # a leaf that collects a gradient
+---@field recorded boolean # a gradient can reach it
+---@field grad? hoi.Tensor # of a trainable leaf, after backward
+---@operator add(hoi.Tensor|number): hoi.Tensor
+---@operator sub(hoi.Tensor|number): hoi.Tensor
+---@operator mul(hoi.Tensor|number): hoi.Tensor
+---@operator div(hoi.Tensor|number): hoi.Tensor
+---@operator pow(number): hoi.Tensor
+---@operator unm: hoi.Tensor
+---@operator len: integer
+local Tensor = {}
+
+--- Gets the value of a tensor of one value. Waits for the device. Raises an error for more values.
+---@return number
+function Tensor:item() end
+
+--- Gets the values as nested lists; a scalar as a number. Waits for the device.
+---@return table|number
+function Tensor:totable() end
+
+--- Gets the values as packed floats, 4 bytes each. Waits for the device.
+---@return string
+function Tensor:bytes() end
+
+--- Overwrites the values of a leaf, in place. Raises an error for a computed tensor, and when the count differs.
+---@param values hoi.Tensor|table|string # as many values, the shape does not matter
+---@return hoi.Tensor # itself
+function Tensor:write(values) end
+
+--- Gets the size of a dimension.
+---@param dimension integer
+---@return integer
+function Tensor:size(dimension) end
+
+--- Gets the number of values.
+---@return integer
+function Tensor:count() end
+
+--- Gets the same values, unrecorded: gradients stop here. The memory is shared.
+---@return hoi.Tensor
+function Tensor:detach() end
+
+--- Gets it as F32: itself where it is.
+---@return hoi.Tensor
+function Tensor:float() end
+
+--- Makes a leaf trainable, or no more (which drops its gradient). Raises an error for computed tensors and for halves.
+---@param on? boolean # true
+---@return hoi.Tensor # itself
+function Tensor:train(on) end
+
+--- Walks from a loss down and adds to the gradient of every trainable leaf it was computed from. It uses the record up: a
+--- second walk raises an error. Raises an error when nothing trainable is reached, and for more than one value without
+--- a seed.
+---@param seed? hoi.Tensor # same shape: what follows by this tensor; default: 1
+function Tensor:backward(seed) end
+
+--- Drops the gradient.
+---@return hoi.Tensor # itself
+function Tensor:clear() end
+
+--- Lets go of the memory, where no other tensor shares it; harmless when done again.
+function Tensor:release() end
+
+--- Gets several lines of text: the shape, then the values, three at each edge of what is long. Waits for the device.
+---@return string
+function Tensor:show() end
+
+--- Gets x ^ exponent, value by value. `x ^ 2` is the same.
+---@param exponent number
+---@return hoi.Tensor
+function Tensor:pow(exponent) end
+
+--- Gets the greater of each two values, broadcasting; at a tie the gradient goes to this one.
+---@param other hoi.Tensor|number
+---@return hoi.Tensor
+function Tensor:maximum(other) end
+
+--- Gets the smaller of each two values, broadcasting.
+---@param other hoi.Tensor|number
+---@return hoi.Tensor
+function Tensor:minimum(other) end
+
+--- Gets 1 where it is greater, else 0, broadcasting; no gradient.
+---@param other hoi.Tensor|number
+---@return hoi.Tensor
+function Tensor:gt(other) end
+
+--- Gets 1 where it is greater or equal, else 0, broadcasting; no gradient.
+---@param other hoi.Tensor|number
+---@return hoi.Tensor
+function Tensor:ge(other) end
+
+--- Gets 1 where both are equal, else 0, broadcasting; no gradient.
+---@param other hoi.Tensor|number
+---@return hoi.Tensor
+function Tensor:eq(other) end
+
+--- Chooses a where this tensor is not 0, else b; broadcasting. No gradient to this one.
+---@param a hoi.Tensor|number
+---@param b hoi.Tensor|number
+---@return hoi.Tensor
+function Tensor:where(a, b) end
+
+--- Gets e^x.
+---@return hoi.Tensor
+function Tensor:exp() end
+
+--- Gets the natural logarithm.
+---@return hoi.Tensor
+function Tensor:log() end
+
+--- Gets the square root.
+---@return hoi.Tensor
+function Tensor:sqrt() end
+
+--- Gets x * x.
+---@return hoi.Tensor
+function Tensor:square() end
+
+--- Gets the absolute value; the slope at 0 is 0.
+---@return hoi.Tensor
+function Tensor:abs() end
+
+--- Gets x * sigmoid(1.702 x): OpenAI CLIP's activation.
+---@return hoi.Tensor
+function Tensor:quick_gelu() end
+
+--- Gets x times the normal distribution's share below x (Hendrycks and Gimpel 2016), by erf.
+---@return hoi.Tensor
+function Tensor:gelu() end
+
+--- Gets max(x, 0).
+---@return hoi.Tensor
+function Tensor:relu() end
+
+--- Gets x, or x times a slope below 0.
+---@param slope? number # 0.01
+---@return hoi.Tensor
+function Tensor:leaky_relu(slope) end
+
+--- Gets x, or e^x - 1 below 0.
+---@return hoi.Tensor
+function Tensor:elu() end
+
+--- Gets 1 / (1 + e^-x).
+---@return hoi.Tensor
+function Tensor:sigmoid() end
+
+--- Gets the hyperbolic tangent.
+---@return hoi.Tensor
+function Tensor:tanh() end
+
+--- Gets log(1 + e^x), without overflow.
+---@return hoi.Tensor
+function Tensor:softplus() end
+
+--- Gets 1 / x.
+---@return hoi.Tensor
+function Tensor:reciprocal() end
+
+--- Gets x, but at least low and at most high; no gradient where it is held.
+---@param low number
+---@param high number
+---@return hoi.Tensor
+function Tensor:clamp(low, high) end
+
+--- Gets the sine.
+---@return hoi.Tensor
+function Tensor:sin() end
+
+--- Gets the cosine of an angle. The cosine of two vectors is Tensor:cosine.
+---@return hoi.Tensor
+function Tensor:cos() end
+
+--- Gets the same values in another shape. Raises an error when the count differs.
+---@param ... integer|integer[] # the sizes; one may be -1: what is left
+---@return hoi.Tensor
+function Tensor:reshape(...) end
+
+--- Repeats sizes of 1, and adds dimensions in front. Raises an error for other sizes that differ.
+---@param ... integer|integer[] # the sizes
+---@return hoi.Tensor
+function Tensor:expand(...) end
+
+--- Adds a dimension of size 1.
+---@param dimension integer # its place in the result: (2, 3):unsqueeze(-1) is (2, 3, 1)
+---@return hoi.Tensor
+function Tensor:unsqueeze(dimension) end
+
+--- Takes a dimension of size 1 away. Raises an error when it is not 1.
+---@param dimension integer
+---@return hoi.Tensor
+function Tensor:squeeze(dimension) end
+
+--- Swaps two dimensions.
+---@param a? integer # the last two by default
+---@param b? integer
+---@return hoi.Tensor
+function Tensor:transpose(a, b) end
+
+--- Puts the dimensions in another order: dimension i of the result is the i-th named.
+---@param ... integer|integer[] # each dimension once
+---@return hoi.Tensor
+function Tensor:permute(...) end
+
+--- Gets a range of a dimension, both ends included. Raises an error outside of 1..size; from = to + 1 is empty.
+---@param dimension integer
+---@param from integer # negative: from the end
+---@param to? integer # -1: the end
+---@return hoi.Tensor
+function Tensor:slice(dimension, from, to) end
+
+--- Adds zeros before and behind along a dimension.
+---@param dimension integer
+---@param before integer
+---@param after integer
+---@return hoi.Tensor
+function Tensor:pad(dimension, before, after) end
+
+--- Gets rows (along dimension 1) by their places, also several times; the gradient adds up. Raises an error for a place
+--- that is none.
+---@param places integer[]
+---@return hoi.Tensor # (#places, ...)
+function Tensor:rows(places) end
+
+--- Adds its rows up at places of a tensor of zeros: the other way of rows.
+---@param places integer[] # one for each row
+---@param n integer # rows of the result
+---@return hoi.Tensor # (n, ...)
+function Tensor:scatter(places, n) end
+
+--- Gets m values of each row (the last dimension) by their places.
+---@param places integer[] # m for each row, one row after the other
+---@param m? integer # 1
+---@return hoi.Tensor # (..., m)
+function Tensor:take(places, m) end
+
+--- Gets the patches of pictures side by side, so that a convolution is a linear layer. Zeros outside.
+---@param options? { kernel?: integer, stride?: integer, pad?: integer, channels_last?: boolean } # kernel = 3, stride = 1, pad = 0; channels_last = false: (b, channels, h, w); true: (b, h, w, channels)
+---@return hoi.Tensor # (b, places, channels * kernel * kernel)
+function Tensor:unfold(options) end
+
+--- Gets the sum: of all, or along a dimension.
+---@param dimension? integer # all of them by default: a scalar
+---@param keep? boolean # false: true leaves the dimension with size 1
+---@return hoi.Tensor
+function Tensor:sum(dimension, keep) end
+
+--- Gets the mean; of nothing it is 0.
+---@param dimension? integer
+---@param keep? boolean
+---@return hoi.Tensor
+function Tensor:mean(dimension, keep) end
+
+--- Gets the greatest value; ties share the gradient.
+---@param dimension? integer
+---@param keep? boolean
+---@return hoi.Tensor
+function Tensor:max(dimension, keep) end
+
+--- Gets the smallest value.
+---@param dimension? integer
+---@param keep? boolean
+---@return hoi.Tensor
+function Tensor:min(dimension, keep) end
+
+--- Gets the soft-max along the last dimension.
+---@return hoi.Tensor # same shape
+function Tensor:softmax() end
+
+--- Gets the logarithm of the soft-max along the last dimension.
+---@return hoi.Tensor # same shape
+function Tensor:log_softmax() end
+
+--- Projects the last dimension onto the simplex (Martins and Astudillo 2016): like soft-max, with zeros.
+---@return hoi.Tensor # same shape
+function Tensor:sparsemax() end
+
+--- Gives the last dimension mean 0 and variance 1, then gain and bias (Ba et al. 2016).
+---@param gain hoi.Tensor # (last size)
+---@param bias hoi.Tensor # (last size)
+---@param eps? number # 1e-5, added to the variance
+---@return hoi.Tensor # same shape
+function Tensor:layer_norm(gain, bias, eps) end
+
+--- Gives the last dimension length 1; zeros stay zeros.
+---@param eps? number # 1e-12: the least length that is divided by
+---@return hoi.Tensor # same shape
+function Tensor:normalize(eps) end
+
+--- Gets the cosine of the last dimensions of two tensors, broadcasting; 0 where one is all zeros.
+---@param other hoi.Tensor
+---@return hoi.Tensor # (...)
+function Tensor:cosine(other) end
+
+--- Gets running sums along the last dimension.
+---@return hoi.Tensor # same shape
+function Tensor:cumsum() end
+
+--- Gets the greatest k values of each row, in order, and their places. Waits for the device; the gradient goes to the
+--- values.
+---@param k integer
+---@return hoi.Tensor # (..., k)
+---@return table # (..., k) places
+function Tensor:topk(k) end
+
+--- Sorts each row, the greatest first; equal values keep their order. Waits for the device.
+---@param ascending? boolean # false
+---@return hoi.Tensor # same shape
+---@return table # same shape: the places they had
+function Tensor:sort(ascending) end
+
+--- Gets the place of the greatest value of each row. Waits for the device.
+---@return integer|integer[] # a list with one for each row; of a single dimension an integer
+function Tensor:argmax() end
+
+--- Multiplies matrices, the last two dimensions; those before broadcast. Raises an error when the inner sizes differ.
+---@param other hoi.Tensor # (..., k, n)
+---@return hoi.Tensor # (..., m, n)
+function Tensor:matmul(other) end
+
+--- Gets activation(x W' + bias) + residual in one pass. Raises an error that names the shapes when they do not fit.
+---@param weight hoi.Tensor # (out, in), F16 or BF16 too
+---@param bias? hoi.Tensor # (out)
+---@param options? { activation?: "none"|"quick_gelu"|"gelu"|"relu", residual?: hoi.Tensor } # activation = "none"; residual (..., out)
+---@return hoi.Tensor # (..., out)
+function Tensor:linear(weight, bias, options) end
+
+--- Gets softmax(q k' / sqrt(d) + mask) v, head by head (Vaswani et al. 2017). Keys that are all hidden give finite
+--- values, no keys give zeros.
+---@param k? hoi.Tensor # (b, m, width); without k and v this tensor holds all three side by side: (b, n, 3 width)
+---@param v? hoi.Tensor # (b, m, width)
+---@param options? { heads?: integer, causal?: boolean, mask?: hoi.Tensor } # heads = 1, causal = false; mask: added to the scores, (n, m), (b, 1, m) or (b, n, m); no gradient goes to it
+---@return hoi.Tensor # (b, n, width)
+function Tensor:attention(k, v, options) end
+
+--- Makes values 0 with a probability and the others greater by 1 / (1 - probability), by the seed of hoi.seed.
+---@param probability number # from 0, below 1
+---@return hoi.Tensor # same shape
+function Tensor:dropout(probability) end
+
+--- Gets the inverse of a square matrix of at most 256 rows; the gradient passes. Raises an error for a singular one.
+---@return hoi.Tensor
+function Tensor:inverse() end
+
+--- Gets the inverse from the right of a wide matrix (k, d), k <= 256: B' (B B')^-1.
+---@return hoi.Tensor # (d, k)
+function Tensor:pinverse() end
+
+---------------------------------------------------------------------------- tensors in files
+
+--- Named tensors in one file, of the safetensors format.
+---@class hoi.safetensors
+hoi.safetensors = {}
+
+--- Opens a file and checks all of its header. Raises an error that names the file: missing, cut off, or not what it says.
+---@param path string
+---@return hoi.Safetensors
+function hoi.safetensors.open(path) end
+
+--- Opens a file inside the program.
+---@param name string # "lua/models/clip/model.safetensors"
+---@return hoi.Safetensors
+function hoi.safetensors.embedded(name) end
+
+--- Writes a file; it is the old or the new one, never half of it. The same content gives the same bytes.
+---@param path string
+---@param tensors table<string, hoi.Tensor>
+---@param options? { dtype?: "F32"|"F16"|"BF16", metadata?: table<string, string> } # dtype = "F32": all tensors are stored so
+function hoi.safetensors.save(path, tensors, options) end
+
+--- An open file. Released by release, by <close> or by the collector; its tensors stay.
+---@class hoi.Safetensors
+local Safetensors = {}
+
+--- Gets the names of all tensors, sorted.
 ---@return string[]
-function Targets:objects() end
+function Safetensors:names() end
 
---- Adds a class at the end. A sentence alone becomes an unseen class of any object.
----@param sentence string|table # or a row
----@param description? string|string[]
----@return integer # its position
-function Targets:add(sentence, description) end
+--- Gets a string of the file's metadata.
+---@param key string
+---@return string? # nil when there is none
+function Safetensors:metadata(key) end
 
---- Gets a table that json.save writes and hoi.targets reads: { name, classes }.
----@return table
-function Targets:totable() end
+--- Reads a tensor as floats; halves and doubles are converted, integers too (exact below 2^24). Raises an error for a name
+--- that is not there.
+---@param name string
+---@return hoi.Tensor
+function Safetensors:tensor(name) end
 
----------------------------------------------------------------------------- data sets
+--- Closes the file; harmless when done again.
+function Safetensors:release() end
 
---- An annotated interaction.
----@class hoi.Annotation
----@field human_box number[] # x1, y1, x2, y2 in pixels; edges, counted from 0
----@field object_box number[]
----@field verb string
----@field object string
----@field target integer # position in data.targets
+--- Tensors on disk by what they were made of (require "hoi.cache"): in XDG_CACHE_HOME/hoi or ~/.cache/hoi; safe to
+--- delete at any time.
+---@class hoi.cache
+local Cache = {}
 
---- A picture of a data set. The image is loaded at the first look at it.
----@class hoi.Picture
----@field name string
----@field path? string # data.folder
----@field image hoi.Image
----@field width integer
----@field height integer
----@field annotations hoi.Annotation[]
----@field caption? string # data.mini
----@field instances? { box: number[], label: string }[] # data.mini: everyone and everything, for measuring detectors
+--- Gets the key of a list of texts.
+---@param parts string[] # all that the tensor depends on
+---@return string # 32 letters
+function Cache.key(parts) end
 
---- Pictures, as a list: #data, data[i], ipairs(data).
----@class hoi.Dataset
----@field name string
----@field targets? hoi.Targets # nil for data.folder
----@field split? string
----@field setting? string
----@field skipped? { empty: integer, unseen: integer } # pictures left out: without interaction, with unseen ones only
----@field [integer] hoi.Picture
+--- Gets the tensor that is kept under a key; else makes it, and keeps it. A file that can not be read is made again, one
+--- that can not be written is no failure.
+---@param key string
+---@param make fun(): hoi.Tensor
+---@return hoi.Tensor
+function Cache.tensor(key, make) end
 
---- Data sets.
----@class hoi.data
-hoi.data = {}
+---------------------------------------------------------------------------- modules
 
---- Reads HICO-DET, or one's own data in its format. A folder holds instances_train2015.json or instances_test2015.json
---- (annotation, filenames, size, correspondence, objects, verbs), for training also HAKE's
---- hico-det-training-set-instance-level.json; a file is either. Pictures are looked for beside the file, in images/,
---- images/test2015/ and hico_20160224_det/images/test2015/. Boxes begin one pixel before the file's x1, y1, which count
---- from 1. Pictures without any interaction are left out, as in the published evaluation; in a zero-shot setting training
---- also loses all annotations of unseen classes, and the pictures that had no others. Raises an error that names file,
---- picture and pair.
----@param path string # folder or .json file
----@param options? { split?: "train"|"test", setting?: string, empty?: boolean, images?: string } # split = "test", setting = "default", empty = false: keep pictures without interaction; images: their folder
----@return hoi.Dataset
-function hoi.data.hicodet(path, options) end
+--- Modules of networks: tables whose tensors have dotted names. `nn.module { up = nn.linear(4, 8), forward = function(self, x) ... end }`
+--- is one; its methods are the functions in it, calling it calls `forward`.
+---@class hoi.nn
+hoi.nn = {}
 
---- Reads V-COCO in HICO-DET's layout: instances_vcoco_<split>.json in a folder, or a file. Verbs are V-COCO's actions;
---- "hit", "eat", "cut" with an instrument are "hit_with", "eat_with", "cut_with".
+--- Makes a parameter: a trainable tensor with memory of its own.
+---@param value hoi.Tensor|table|number
+---@return hoi.Tensor
+function hoi.nn.parameter(value) end
+
+--- Makes a buffer: a tensor that is saved and loaded with its module, but not trained.
+---@param value hoi.Tensor|table|number
+---@return hoi.Tensor
+function hoi.nn.buffer(value) end
+
+--- Makes a parameter of normal random numbers.
+---@param shape integer[]
+---@param deviation? number # 0.02
+---@return hoi.Tensor
+function hoi.nn.normal(shape, deviation) end
+
+--- Makes a parameter (out, ..., in), uniform within sqrt(6 / (in + out)) (Glorot and Bengio 2010).
+---@param shape integer[]
+---@return hoi.Tensor
+function hoi.nn.xavier(shape) end
+
+--- Makes a parameter (out, ..., in), uniform within sqrt(6 / ((1 + slope^2) in)) (He et al. 2015).
+---@param shape integer[]
+---@param slope? number # 0: of the leaky ReLU behind it; sqrt(5) is PyTorch's usual spread, 1 / sqrt(in)
+---@return hoi.Tensor
+function hoi.nn.kaiming(shape, slope) end
+
+--- Makes a module of a table: parameters, buffers, modules and plain tables of them are found by their keys, "layers.2.weight";
+--- other values, other tensors too, are the method's own.
+---@param fields table # becomes the module
+---@return hoi.Module
+function hoi.nn.module(fields) end
+
+--- Makes a module of make(1) .. make(n).
+---@param n integer
+---@param make fun(i: integer): any
+---@return hoi.Module
+function hoi.nn.list(n, make) end
+
+--- A module.
+---@class hoi.Module
+---@field forward? fun(self: hoi.Module, ...: any): any # what calling the module calls
+---@field drops? boolean # whether dropout is on
+---@overload fun(...: any): any
+local Module = {}
+
+--- Gets the parameters whose name a pattern finds, in the order of their names, each once. Raises an error when there is none.
+---@param pattern? string # a Lua pattern; default: all
+---@return { [1]: string, [2]: hoi.Tensor }[] # name and tensor, as an optimizer takes them
+function Module:parameters(pattern) end
+
+--- Gets all parameters and buffers by name.
+---@return table<string, hoi.Tensor>
+function Module:state() end
+
+--- Makes parameters trainable, and turns dropout on.
+---@param pattern? string # a Lua pattern; default: all
+---@return { [1]: string, [2]: hoi.Tensor }[] # those parameters
+function Module:train(pattern) end
+
+--- Makes parameters fixed; without a pattern it also turns dropout off.
+---@param pattern? string # a Lua pattern; default: all
+---@return hoi.Module # itself
+function Module:freeze(pattern) end
+
+--- Turns dropout on or off in all modules inside, for a look in between; a new module has it on.
+---@param on boolean
+---@return hoi.Module # itself
+function Module:dropout(on) end
+
+--- Writes parameters and buffers to a file; it is the old or the new one, never half of it.
 ---@param path string
----@param options? { split?: "train"|"val"|"trainval"|"test", empty?: boolean, images?: string } # split = "test", empty = false
----@return hoi.Dataset
-function hoi.data.vcoco(path, options) end
+---@param metadata? table<string, any> # strings; numbers become strings; format = "hoi-module" and version = "1" are added
+function Module:save(path, metadata) end
 
---- Gets pictures of the drawn world, each the same for ever: endless for training (the classes long-tailed), 700 for
---- testing, 300 others for validation. In a zero-shot setting training loses what is unseen, as data.hicodet does; to find
---- picture i it then draws all before it, once.
----@param options? { split?: "train"|"validation"|"test", setting?: string, seed?: integer, decoys?: boolean, size?: integer } # split = "test", setting = "default", seed = 66, decoys = true (hoi.mini)
----@return hoi.Dataset
-function hoi.data.mini(options) end
-
---- Gets the pictures of a folder (jpg, jpeg, png, bmp, gif, tga), sorted by name; or a single one. They have no
---- annotations.
+--- Reads parameters and buffers from a file. Raises an error that names every tensor that is missing, too much or of another
+--- shape; the module is then as it was.
 ---@param path string
----@return hoi.Dataset
-function hoi.data.folder(path) end
+---@return hoi.Module # itself
+function Module:load(path) end
+
+--- Makes a layer x W' + bias: weight (out, width), bias (out).
+---@param width integer
+---@param out integer
+---@param options? { bias?: boolean } # bias = true
+---@return hoi.Module # (x, activation?): x (..., width) to (..., out); activation as Tensor:linear's
+function hoi.nn.linear(width, out, options) end
+
+--- Makes linear layers with ReLU between them: nn.mlp { 36, 64, 64 }.
+---@param sizes integer[]
+---@return hoi.Module # (x): (..., first size) to (..., last size)
+function hoi.nn.mlp(sizes) end
+
+--- Makes a layer norm with gain (weight) and bias.
+---@param width integer
+---@return hoi.Module # (x): (..., width)
+function hoi.nn.norm(width) end
+
+--- Makes a convolution of maps, channels last, that keeps their size; weight (out, channels * kernel * kernel).
+---@param channels integer
+---@param out integer
+---@param kernel integer # odd
+---@return hoi.Module # (map): (h, w, channels) or (b, h, w, channels) to (..., out)
+function hoi.nn.conv(channels, out, kernel) end
+
+--- Makes attention of many heads with its four projections query, key, value, out (Vaswani et al. 2017).
+---@param width integer
+---@param options? { heads?: integer, memory_width?: integer } # heads = 1; memory_width = width: of what is attended to
+---@return hoi.Module # (x, memory?, { mask, keys }?): x (n, width) or (b, n, width), memory (m, memory_width) or (b, m, memory_width), by default x; without a batch it is shared by all pictures; mask is added to the scores: (n, m) or (b, n, m); keys (m) or (b, m): 1 seen, 0 hidden
+function hoi.nn.attention(width, options) end
+
+--- Makes a decoder layer (Vaswani et al. 2017): attention to itself, to a memory, and an MLP with ReLU; each is added and
+--- normed.
+---@param width integer
+---@param options? { heads?: integer, hidden?: integer, self_attention?: boolean, pre_norm?: boolean, dropout?: number, memory_width?: integer } # heads = 1, hidden = 4 width, self_attention = true; pre_norm = false: true norms before each step instead of behind; dropout = 0.1, memory_width = width
+---@return hoi.Module # (x, memory, { mask, keys, self_mask, self_keys }?): as attention's; self_mask and self_keys are for its attention to itself
+function hoi.nn.decoder(width, options) end
+
+--- Makes a bottleneck adapter around a decoder layer (ADA-CM, Lei et al. 2023; CMMP and HOLa too): scale * up(decoder(ReLU(down
+--- x), memory)), up is zero at first. Its result is to be added to x.
+---@param width integer
+---@param bottleneck integer
+---@param options? { decoder?: table|false, scale?: number } # decoder = { heads = 2, hidden = 2 bottleneck, self_attention = false }: options of nn.decoder; false: none; scale = 1e-9 for each channel, trained
+---@return hoi.Module # (x, memory?, options?): x (..., n, width); memory (m, bottleneck) or (b, m, bottleneck); options as decoder's
+function hoi.nn.adapter(width, bottleneck, options) end
+
+---------------------------------------------------------------------------- losses
+
+--- Losses: scalars made of recorded operations, so they can be weighted, added and trained, and one's own are as good.
+--- None is NaN at zero positives, rows of zeros or extreme logits.
+---@class hoi.losses
+hoi.losses = {}
+
+--- Gets the cross-entropy of soft-max(logits).
+---@param logits hoi.Tensor # (n, classes)
+---@param target integer[]|"diagonal"|hoi.Tensor # the class of each row; "diagonal": row i is class i; or probabilities (n, classes)
+---@param options? { reduction?: "mean"|"sum"|"none" } # reduction = "mean" over rows
+---@return hoi.Tensor # scalar; (n) with "none"
+function hoi.losses.cross_entropy(logits, target, options) end
+
+--- Gets the cross-entropy of sigmoid(logits).
+---@param logits hoi.Tensor
+---@param target hoi.Tensor # same shape, 0..1
+---@param options? { reduction?: "mean"|"sum"|"none" } # reduction = "mean"
+---@return hoi.Tensor
+function hoi.losses.binary_cross_entropy(logits, target, options) end
+
+--- Gets the focal loss (Lin et al. 2017): (1 - p_t)^gamma times the binary cross-entropy.
+---@param logits hoi.Tensor
+---@param target hoi.Tensor # same shape, 0 or 1
+---@param options? { gamma?: number, alpha?: number, reduction?: "mean"|"sum"|"none" } # gamma = 2; alpha = -1: not weighted, else positives are weighted by alpha, negatives by 1 - alpha; reduction = "sum"
+---@return hoi.Tensor
+function hoi.losses.focal(logits, target, options) end
+
+--- Gets the focal loss of prior * sigmoid(logits), of two-stage HOI detectors (UPT, Zhang et al. 2022, as used by ADA-CM
+--- and EZ-HOI): over entries with a prior, divided by their positives; 0 where there is none.
+---@param logits hoi.Tensor # (pairs, targets)
+---@param prior hoi.Tensor # same shape: what the detector says, 0 where a target is impossible
+---@param target hoi.Tensor # same shape, 0 or 1
+---@param options? { alpha?: number, gamma?: number } # alpha = 0.5, gamma = 0.2
+---@return hoi.Tensor # scalar
+function hoi.losses.focal_prior(logits, prior, target, options) end
+
+--- Gets the symmetric contrastive loss of n pictures and their n texts (Radford et al. 2021).
+---@param images hoi.Tensor # (n, d), normalised inside
+---@param texts hoi.Tensor # (n, d)
+---@param scale hoi.Tensor|number # factor of the cosines: clip:scale()
+---@return hoi.Tensor # scalar
+function hoi.losses.contrastive(images, texts, scale) end
+
+--- Gets the divergence KL(p | q) of p = softmax(a / temperature) from q = softmax(b / temperature): mean over rows, not
+--- multiplied by temperature squared.
+---@param a hoi.Tensor # (n, classes)
+---@param b hoi.Tensor # (n, classes)
+---@param options? { temperature?: number } # temperature = 1
+---@return hoi.Tensor # scalar
+function hoi.losses.kl(a, b, options) end
+
+--- Gets how far the relations of a's rows among each other are from those of b's (EZ-HOI, HOLa): mean over the n x n
+--- terms of KL(softmax(cosines of b / temperature) | softmax(cosines of a / temperature)). b gets no gradient.
+---@param a hoi.Tensor # (n, d)
+---@param b hoi.Tensor # (n, e)
+---@param options? { temperature?: number } # temperature = 0.1
+---@return hoi.Tensor # scalar
+function hoi.losses.relation(a, b, options) end
+
+--- Gets 1 - cosine of rows, the mean.
+---@param a hoi.Tensor # (n, d)
+---@param b hoi.Tensor # (n, d)
+---@return hoi.Tensor # scalar
+function hoi.losses.cosine(a, b) end
+
+--- Gets the absolute difference.
+---@param a hoi.Tensor
+---@param b hoi.Tensor # same shape
+---@param options? { reduction?: "mean"|"sum"|"none" } # reduction = "mean"
+---@return hoi.Tensor
+function hoi.losses.l1(a, b, options) end
+
+--- Gets 1 - generalised intersection over union (Rezatofighi et al. 2019).
+---@param a hoi.Tensor # (n, 4) centre, width, height
+---@param b hoi.Tensor # (n, 4)
+---@param options? { reduction?: "mean"|"sum"|"none" } # reduction = "mean"
+---@return hoi.Tensor # scalar; (n) with "none"
+function hoi.losses.giou(a, b, options) end
+
+---------------------------------------------------------------------------- optimisers
+
+--- Makes an AdamW optimiser (Loshchilov and Hutter 2019, algorithm 2, bias-corrected). Raises an error for an empty list, a
+--- tensor that is not trainable, or one that comes twice.
+---@param parameters { [1]: string, [2]: hoi.Tensor }[]|hoi.Tensor[] # as parameters and train give them
+---@param options? { learning_rate?: number, weight_decay?: number, betas?: number[], eps?: number, decay_matrices_only?: boolean, groups?: { pattern: string, learning_rate?: number, weight_decay?: number }[] } # learning_rate = 1e-3, weight_decay = 1e-4, betas = { 0.9, 0.999 }, eps = 1e-8; decay_matrices_only = false: true leaves tensors of one dimension without decay; groups: others for the names a Lua pattern finds, the last that fits
+---@return hoi.Optimizer
+function hoi.adamw(parameters, options) end
+
+--- Makes an SGD optimiser with momentum: m = momentum m + g + decay x; x -= rate m. Raises like adamw.
+---@param parameters { [1]: string, [2]: hoi.Tensor }[]|hoi.Tensor[]
+---@param options? { learning_rate?: number, weight_decay?: number, momentum?: number, decay_matrices_only?: boolean, groups?: { pattern: string, learning_rate?: number, weight_decay?: number }[] } # learning_rate = 2e-3, weight_decay = 5e-4, momentum = 0.9; the others as adamw's
+---@return hoi.Optimizer
+function hoi.sgd(parameters, options) end
+
+--- An optimiser. Released by release, by <close> or by the collector.
+---@class hoi.Optimizer
+---@field kind "adamw"|"sgd"
+---@field parameters { name: string, tensor: hoi.Tensor }[]
+---@field learning_rate number # of steps that do not name one
+local Optimizer = {}
+
+--- Takes a step with the gradients at hand, and clears them; parameters without one stay as they are. Does not wait for the
+--- device. Raises an error when no parameter has a gradient.
+---@param options? { learning_rate?: number, max_grad_norm?: number, accumulated?: integer } # learning_rate: the optimiser's, groups keep their share of it; max_grad_norm = 0: the length of all gradients together is at most this, 0: any; accumulated = 1: so many backward passes were added up, their mean is taken
+function Optimizer:step(options) end
+
+--- Gets the length of the last step's gradients, all together, before it was limited. Waits for the device.
+---@return number
+function Optimizer:grad_norm() end
+
+--- Gets what a checkpoint keeps.
+---@return table<string, hoi.Tensor> # the running means, by "optimizer.first.NAME" and "optimizer.second.NAME"
+---@return { kind: string, steps: integer }
+function Optimizer:state() end
+
+--- Puts a state back. Raises an error for another kind of optimiser.
+---@param tensor fun(name: string): hoi.Tensor # gets one of the state's tensors
+---@param numbers { kind: string, steps: integer }
+function Optimizer:restore(tensor, numbers) end
+
+--- Lets go of the running means.
+function Optimizer:release() end
+
+--- Schedules: functions of the steps done (0, 1, ...) that get the rate of the next one.
+---@class hoi.schedule
+hoi.schedule = {}
+
+--- Gets a rate that is multiplied by a factor every so many steps.
+---@param options? { learning_rate?: number, every?: integer, factor?: number } # learning_rate = 1e-3, every = 10, factor = 0.1
+---@return fun(done: integer): number
+function hoi.schedule.step(options) end
+
+--- Gets a rate that rises in a straight line over `warmup` steps, then falls in half a cosine to floor * learning_rate at
+--- `steps`, and stays there (Loshchilov and Hutter 2017).
+---@param options? { learning_rate?: number, steps?: integer, warmup?: integer, floor?: number } # learning_rate = 1e-3, steps = 1000, warmup = 0, floor = 0
+---@return fun(done: integer): number
+function hoi.schedule.cosine(options) end
+
+--- Gets a rate that stays.
+---@param rate number
+---@return fun(done: integer): number
+function hoi.schedule.constant(rate) end
+
+--- Whole trainings in files (require "hoi.checkpoint"). The function hoi.checkpoint is another thing.
+---@class hoi.checkpoint
+local Checkpoint = {}
+
+--- Writes weights, the optimiser's running means and steps, the random generator (not math.random's) and a script's own
+--- numbers. The file is the old or the new one, never half of it.
+---@param path string
+---@param parameters { [1]: string, [2]: hoi.Tensor }[]
+---@param optimizer hoi.Optimizer
+---@param state table # what JSON can hold: step, order of the epoch, ...
+function Checkpoint.save(path, parameters, optimizer, state) end
+
+--- Puts all of it back, so that training goes on with the bits of one that never stopped. Raises an error for a file that
+--- is none, or of another model or optimiser.
+---@param path string
+---@param parameters { [1]: string, [2]: hoi.Tensor }[]
+---@param optimizer hoi.Optimizer
+---@return table? # the state; nil when there is no such file
+function Checkpoint.load(path, parameters, optimizer) end
 
 ---------------------------------------------------------------------------- text to ids
 
@@ -564,12 +1486,20 @@ function hoi.data.folder(path) end
 ---@field size integer # how many ids there are: 0 to size - 1
 local Tokenizer = {}
 
+--- Opens or learns tokenizers.
+---@class hoi.tokenizer
 hoi.tokenizer = {}
 
 --- Opens the tokenizer of a Hugging Face folder: its vocab.json and merges.txt. Fails for a file that is missing or wrong.
 ---@param folder string
 ---@return hoi.Tokenizer
 function hoi.tokenizer.open(folder) end
+
+--- Makes the tokenizer of the two files' texts.
+---@param vocabulary string # what vocab.json holds
+---@param merges string # what merges.txt holds
+---@return hoi.Tokenizer
+function hoi.tokenizer.memory(vocabulary, merges) end
 
 --- Learns a small tokenizer from texts: 68 printable ASCII characters (no capitals), inside of words and at their ends, and
 --- at most `merges` merges of the pair that occurs most often; the same texts give the same tokenizer. A character it does
@@ -597,3 +1527,326 @@ function Tokenizer:save(folder) end
 
 --- Gives the memory back; harmless when done again. Also done by `<close>` and the collector.
 function Tokenizer:release() end
+
+---------------------------------------------------------------------------- CLIP
+
+--- Opens a CLIP from a Hugging Face folder: config.json, model.safetensors, and for texts vocab.json and merges.txt; any
+--- ViT size (Radford et al. 2021). Without a folder: the program's own, which has only seen the drawn world.
+--- `hoi.clip(folder)` is `hoi.clip.open(folder)`. Raises an error that names the file, and the value or tensor, that is
+--- missing or wrong.
+---@overload fun(folder?: string, options?: { dtype?: "stored"|"float32" }): hoi.Clip
+---@class hoi.clip
+---@field EMBEDDED string # where the program's own lies inside of it
+hoi.clip = {}
+
+--- Opens a CLIP.
+---@param folder? string # nil: the program's own
+---@param options? { dtype?: "stored"|"float32", embedded?: string } # dtype = "stored": matrices stay F16 or BF16 in memory where the file has them so; "float32": all can be trained; embedded: another model inside the program
+---@return hoi.Clip
+function hoi.clip.open(folder, options) end
+
+--- Makes a CLIP of zeros (gains 1), to be trained.
+---@param options { config: table|string, tokenizer?: hoi.Tokenizer, preprocess?: { image_mean?: number[], image_std?: number[], do_center_crop?: boolean } } # config, preprocess: as in Hugging Face's config.json and preprocessor_config.json; what is absent is their default
+---@return hoi.Clip
+function hoi.clip.new(options) end
+
+--- A CLIP: two towers into one space. Both are open: a method writes the loop over blocks itself. Released by release, by
+--- <close> or by the collector.
+---@class hoi.Clip
+---@field visual hoi.Tower # of pictures
+---@field text hoi.Tower
+---@field width integer # of the joint space
+---@field tokenizer? hoi.Tokenizer
+---@field preprocess { size: integer, warp: boolean, mean: number[], std: number[] } # how pictures are prepared; warp: squeezed into the square instead of cut
+---@field folder? string|false # nil: the program's own; false: a new one
+---@field config string # config.json
+---@field training? boolean # true: pixels are encoded in one go
+local Clip = {}
+
+--- Encodes texts: cut behind the longest end token, and in chunks, so that memory does not grow with their number. Raises an
+--- error for a text longer than the model's context.
+---@param texts string|string[]
+---@param options? { truncate?: boolean } # truncate = false: true cuts a text that is too long
+---@return hoi.Tensor # (n, width), not normalised
+function Clip:encode_text(texts, options) end
+
+--- Encodes pictures.
+---@param images hoi.Image|hoi.Image[]|hoi.Tensor # or their pixels
+---@return hoi.Tensor # (n, width), not normalised
+function Clip:encode_image(images) end
+
+--- Encodes preprocessed pixels, 32 pictures at a time unless it is being trained.
+---@param pixels hoi.Tensor # (n, 3, size, size)
+---@return hoi.Tensor # (n, width)
+function Clip:encode_pixels(pixels) end
+
+--- Gets the last block's patches in the joint space: a map, as hoi.roi reads it one by one.
+---@param images hoi.Image|hoi.Image[]|hoi.Tensor # or their pixels
+---@return hoi.Tensor # (n, grid, grid, width)
+function Clip:encode_patches(images) end
+
+--- Preprocesses pictures as this model wants them; by default Pillow's bicubic filter, to the byte.
+---@param images hoi.Image|hoi.Image[]
+---@return hoi.Tensor # (n, 3, size, size)
+function Clip:pixels(images) end
+
+--- Gets the ids of texts for the open text tower.
+---@param texts string[]
+---@param options? { truncate?: boolean } # as encode_text's
+---@return integer[][] # ids, all cut behind the longest end token
+---@return integer[] # places of the end tokens, for leave
+function Clip:tokenize(texts, options) end
+
+--- Gets the factor of cosines: exp(logit_scale).
+---@return hoi.Tensor # scalar
+function Clip:scale() end
+
+--- Gets the parameters whose name a pattern finds. Names are Hugging Face's, but q_proj, k_proj and v_proj are one:
+--- qkv_proj (3 width, width); the patch kernel is a matrix.
+---@param pattern? string # a Lua pattern; default: all
+---@return { [1]: string, [2]: hoi.Tensor }[] # name and tensor
+function Clip:parameters(pattern) end
+
+--- Makes parameters trainable. Raises an error for halves: open the model with dtype = "float32".
+---@param pattern? string # a Lua pattern; default: all
+---@return { [1]: string, [2]: hoi.Tensor }[] # those, as an optimizer takes them
+function Clip:train(pattern) end
+
+--- Makes parameters fixed again.
+---@param pattern? string # a Lua pattern; default: all
+function Clip:freeze(pattern) end
+
+--- Gets all tensors by Hugging Face's names and shapes, detached.
+---@param prefix? string # put before each name; with one, names are OWL-ViT's
+---@return table<string, hoi.Tensor>
+function Clip:tensors(prefix) end
+
+--- Writes a Hugging Face folder, which it makes: config.json, model.safetensors, preprocessor_config.json, and the
+--- tokenizer's files.
+---@param folder string
+---@param options? { dtype?: "F32"|"F16"|"BF16", extra?: table<string, hoi.Tensor>, prefix?: string, config?: table } # dtype = "F32"; extra: further tensors of the model's file; prefix as in tensors; config instead of the model's own
+function Clip:save(folder, options) end
+
+--- Gets a text that tells this model from others, for what is kept on disk: its place, size, head and configuration.
+---@return string
+function Clip:identity() end
+
+--- Lets go of both towers and their weights.
+function Clip:release() end
+
+--- One of CLIP's towers, open: x = tower:embed(...), x = tower:enter(x), then tower:block(i, x) for i = 1 .. depth, then
+--- tower:leave(x). Between them x is (b, n, width): prompts, adapters and tokens of one's own go in and out there.
+---@class hoi.Tower
+---@field width integer # of a token
+---@field depth integer # blocks
+---@field heads integer
+---@field hidden integer # width inside of a block's MLP
+---@field places integer # positions: 1 + patches, or the text's context
+---@field size integer # pixels along a side; pictures
+---@field patch integer # pixels along a side of a patch; pictures
+---@field vocabulary integer # texts
+---@field out integer # of the joint space
+---@field activation "quick_gelu"|"gelu"
+local Tower = {}
+
+--- Gets tokens without positions: of pixels the class token, then the patches row by row; of ids one each.
+---@param x hoi.Tensor|integer[][] # pixels (b, 3, size, size), or lists of ids of one length
+---@return hoi.Tensor # (b, n, width)
+function Tower:embed(x) end
+
+--- Adds positions to the first tokens (those past `places` get none); of pictures then the first norm.
+---@param x hoi.Tensor # (b, n, width)
+---@return hoi.Tensor # (b, n, width)
+function Tower:enter(x) end
+
+--- Runs a block. recompute gives the same bits with less memory: the block is run again in backward.
+---@param i integer # 1 to depth
+---@param x hoi.Tensor # (b, n, width)
+---@param options? { mask?: hoi.Tensor, keys?: hoi.Tensor, causal?: boolean, deltas?: { q?: hoi.Tensor, k?: hoi.Tensor, v?: hoi.Tensor, out?: hoi.Tensor, fc1?: hoi.Tensor, fc2?: hoi.Tensor }, recompute?: boolean } # mask: added to the scores, (n, n), (b, 1, n) or (b, n, n); keys (b, n): 1 seen, 0 hidden from all; causal: true for texts, else false; deltas: added to the weights for this call (low-rank learning), of the weights' shapes; recompute = false
+---@return hoi.Tensor # (b, n, width)
+function Tower:block(i, x, options) end
+
+--- Runs all blocks, with the same options.
+---@param x hoi.Tensor # (b, n, width)
+---@param options? table # as block's
+---@return hoi.Tensor # (b, n, width)
+function Tower:blocks(x, options) end
+
+--- Gets the last norm of tokens.
+---@param x hoi.Tensor # (..., width)
+---@return hoi.Tensor # (..., width)
+function Tower:norm(x) end
+
+--- Projects tokens into the joint space.
+---@param x hoi.Tensor # (..., width)
+---@return hoi.Tensor # (..., out)
+function Tower:project(x) end
+
+--- Gets the last norm and the projection: of all tokens, or of one each.
+---@param x hoi.Tensor # (b, n, width)
+---@param places? integer[] # one for each row: 1 for pictures, the end tokens for texts
+---@return hoi.Tensor # (b, n, out); with places (b, out)
+function Tower:leave(x, places) end
+
+--- Gets the ids of texts, cut behind the longest end token.
+---@param tokenizer hoi.Tokenizer
+---@param texts string[]
+---@param truncate? boolean # false: true cuts a text that is longer than the tower's places
+---@return integer[][] # ids
+---@return integer[] # places of the end tokens
+function Tower:tokenize(tokenizer, texts, truncate) end
+
+--- Lets go of the tower.
+function Tower:release() end
+
+---------------------------------------------------------------------------- OWL-ViT
+
+--- A detector whose classes are sentences: OWL-ViT (Minderer et al. 2022), CLIP's towers and two small heads on the
+--- patches. As a detector it is `hoi.detector "owlvit"`; this is the model, to be trained.
+---@class hoi.owlvit
+hoi.owlvit = {}
+
+--- Opens an OWL-ViT from a Hugging Face folder (google/owlvit-base-patch32), or the program's own of the drawn world.
+--- Raises an error that names what is missing.
+---@param folder? string # nil: the program's own
+---@param options? { dtype?: "stored"|"float32" } # dtype = "stored"
+---@return hoi.OwlVit
+function hoi.owlvit.open(folder, options) end
+
+--- Puts heads of zeros on a CLIP's towers: at first each patch finds itself.
+---@param clip hoi.Clip
+---@return hoi.OwlVit
+function hoi.owlvit.new(clip) end
+
+--- An OWL-ViT.
+---@class hoi.OwlVit
+---@field clip hoi.Clip
+---@field heads table<string, hoi.Tensor> # by Hugging Face's names: layer_norm, box_head.dense0 .. 2, class_head.dense0, class_head.logit_shift, class_head.logit_scale, each .weight and .bias
+---@field grid integer # patches along a side
+---@field bias hoi.Tensor # (grid * grid, 4) added to the boxes before the sigmoid: each patch's own place
+local OwlVit = {}
+
+--- Gets the query features of sentences.
+---@param sentences string[]
+---@return hoi.Tensor # (q, text width of the joint space), of length 1
+function OwlVit:queries(sentences) end
+
+--- Gets each patch's logits and box.
+---@param pixels hoi.Tensor # (b, 3, size, size)
+---@param queries hoi.Tensor # (q, d)
+---@return hoi.Tensor # (b, patches, q) logits
+---@return hoi.Tensor # (b, patches, 4) centre, width and height in 0..1 of the preprocessed picture
+function OwlVit:forward(pixels, queries) end
+
+--- Finds things in a picture: each patch's best query, where its score is good; nothing is suppressed.
+---@param image hoi.Image
+---@param labels string[] # what to call what the queries find
+---@param queries hoi.Tensor # (#labels, d)
+---@param options? { score_threshold?: number } # score_threshold = 0.1
+---@return hoi.Detection[]
+function OwlVit:detect(image, labels, queries, options) end
+
+--- Gets the parameters: those of the heads, then those of the picture tower.
+---@return { [1]: string, [2]: hoi.Tensor }[] # name and tensor
+function OwlVit:parameters() end
+
+--- Writes a Hugging Face folder.
+---@param folder string
+---@param options? { dtype?: "F32"|"F16"|"BF16" } # dtype = "F32"
+function OwlVit:save(folder, options) end
+
+--- Lets go of the heads and of the towers under them.
+function OwlVit:release() end
+
+---------------------------------------------------------------------------- methods and their measure
+
+--- Opens a method: a way to name what the pairs of a picture do. "zero_shot" comes with hoi; a name with a slash, or
+--- that ends in .lua, is a file of one's own. Raises an error when there is none, and for an option it does not have.
+---@param name string # a file of lua/methods without its .lua, or a path
+---@param clip hoi.Clip
+---@param targets hoi.Targets
+---@param options? hoi.ZeroShot # the method's own; these are zero_shot's
+---@return hoi.Method
+function hoi.method(name, clip, targets, options) end
+
+--- Options of the method "zero_shot": CLIP as it is.
+---@class hoi.ZeroShot
+---@field view? "crop"|"roi"|"both" # "crop": the square around both boxes; "roi": the patches in them, pooled; "both": the mean of their logits
+---@field margin? number # 1.2: of the crop: its side over the longer side of the union box
+---@field least? number # 0.42: of the crop: its least side over the picture's shorter side
+---@field text? "names"|"descriptions"|"both" # "both", where a class has both
+---@field templates? string[] # { "{}", "a photo of {}", "a picture of {}" }: of a class without names; {} is its sentence
+
+--- What the file of a method returns.
+---@class hoi.MethodFile
+---@field options? table # its options by name with their defaults; false where there is none
+---@field new fun(clip: hoi.Clip, targets: hoi.Targets, options: table): table # makes the object: at least { clip =, targets = }; what follows are its methods
+---@field classes fun(self: hoi.Method): any # what it knows of the targets
+---@field static_classes? boolean # true: classes() is asked once and kept
+---@field look fun(self: hoi.Method, image: hoi.Image, pairs: hoi.Pairs): any # what it sees of a picture's pairs, of which there is at least one
+---@field forward fun(self: hoi.Method, view: any, pairs: hoi.Pairs, classes: any): hoi.Tensor # logits (pairs, targets)
+
+--- An open method: the object that its file makes, with what all methods have.
+---@class hoi.Method
+---@field name string
+---@field clip hoi.Clip
+---@field targets hoi.Targets
+local Method = {}
+
+--- Gets the interactions in a picture. Printed, they are a table; json.save writes them; image:draw_interactions draws them.
+---@param image hoi.Image
+---@param detections hoi.Detection[] # as detector:detect gets them
+---@param options? { top?: integer, prior_power?: number, compete?: "valid"|"all"|"none", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer, name?: string } # top = 10: how many at most; prior_power = 1 and compete = "valid" as in scores; score_threshold = 0.2, nms_threshold = 0.5, min_instances = 3, max_instances = 15 as in hoi.pairs; name: of the picture
+---@return hoi.Result
+function Method:predict(image, detections, options) end
+
+--- Gets the scores of a picture's pairs: what the detector says (Pairs:prior) times what the method says.
+---@param image hoi.Image
+---@param pairs hoi.Pairs
+---@param options? { prior_power?: number, compete?: "valid"|"all"|"none" } # prior_power = 1; compete = "valid": the logits of a pair become shares of 1 among the targets that its object allows; "all": among all; "none": each stands alone (sigmoid)
+---@return number[][] # (pairs, targets)
+function Method:scores(image, pairs, options) end
+
+--- Gets what the method knows of the targets: classes(), asked once where it may be kept.
+---@return any
+function Method:class_features() end
+
+--- The interactions of a picture; a plain table that prints as lines.
+---@class hoi.Result
+---@field image? string # its name
+---@field width integer # pixels
+---@field height integer # pixels
+---@field interactions hoi.Interaction[] # by falling score
+
+--- Somebody does something with something.
+---@class hoi.Interaction
+---@field verb string # the target's
+---@field object string # as the detector spells it
+---@field score number
+---@field seen boolean # whether training knew the target
+---@field human_box number[] # x1, y1, x2, y2 in pixels
+---@field object_box number[]
+---@field human_score number # the detector's
+---@field object_score number
+
+--- Measures how well a method names what is done: HICO-DET's mean average precision (hoi.meter), with the boxes of a detector or the
+--- true ones.
+---@param method hoi.Method
+---@param data hoi.Dataset # with annotations of the method's targets
+---@param options? { detector?: hoi.Detector, prior_power?: number, compete?: "valid"|"all"|"none", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer, iou_threshold?: number, label?: string } # detector: whose boxes; without it the true ones, none suppressed; iou_threshold = 0.5 as in hoi.meter; label = "evaluate": of the progress bar; the others as in predict
+---@return hoi.Report
+function hoi.evaluate(method, data, options) end
+
+--- Mean average precision in 0..1; nil where there is no class of this kind with a truth.
+---@class hoi.Figures
+---@field full? number # over all classes with a truth
+---@field rare? number
+---@field non_rare? number
+---@field seen? number
+---@field unseen? number
+---@field classes number[] # by class; NaN without a truth
+
+--- What hoi.evaluate found: hoi.Figures over all pictures, and over those with a truth of the class's object. Printed, it
+--- is a table in percent.
+---@class hoi.Report: hoi.Figures
+---@field known_object hoi.Figures

@@ -4,6 +4,7 @@
 #include "opencl/machine.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- matrix products ---- */
 
@@ -74,7 +75,7 @@ bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, 
 }
 
 bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
-    char defines[96];
+    char defines[128];
     int flags = (g->bias.buffer ? 1 : 0) | (g->residual.buffer ? 2 : 0) |
                 (g->before.buffer ? 4 : 0) | (g->accumulate ? 8 : 0) | (int)g->activation << 4;
     hoi_span none = {g->c.buffer, 0};
@@ -108,8 +109,9 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     /* A across is a weight gradient: k is a batch's rows, thousands of them, and blocks keep B's
      * piece near */
     int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
-    snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d", tile->columns,
-             tile->rows, g->a_across, (int)g->b.type);
+    snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d -DPREFETCH=%d",
+             tile->columns, tile->rows, g->a_across, (int)g->b.type,
+             strstr(device->info.platform, "Portable Computing Language") != NULL);
     return hoi_run(device,
                    &(hoi_job){"cpu/gemm.cl",
                               defines,

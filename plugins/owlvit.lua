@@ -1,5 +1,5 @@
--- owlvit: the default detector: OWL-ViT, whose classes are sentences. Without a folder it is the small one of the drawn world
--- inside the program.
+-- owlvit: the default detector: OWL-ViT, whose classes are sentences. Without a folder it is the
+-- small one of the drawn world inside the program.
 local options <const> = require "hoi.options"
 local owlvit <const> = require "hoi.owlvit"
 
@@ -34,15 +34,18 @@ return {
   name = "owlvit",
   labels = {},
   open = function(given)
-    local o <const> = options(given, { folder = false, labels = false, score = 0.1, templates = false })
+    local o <const> = options(given,
+      { folder = false, labels = false, score = 0.1, templates = false })
     local model <const> = owlvit.open(o.folder or nil)
     local labels <const> = o.labels or default_labels(o.folder)
     local self <const> = { model = model, labels = labels, score = o.score }
-    self.queries = queries(model, labels, o.templates or (o.folder and TEMPLATES or { TEMPLATES[1] }))
+    local templates <const> = o.templates or (o.folder and TEMPLATES or { TEMPLATES[1] })
+    self.queries = queries(model, labels, templates)
     return self, labels
   end,
   detect = function(self, picture)
-    return self.model:detect(picture.image, self.labels, self.queries, { score_threshold = self.score })
+    return self.model:detect(picture.image, self.labels, self.queries,
+      { score_threshold = self.score })
   end,
   close = function(self)
     self.model.clip:release()

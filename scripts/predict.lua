@@ -10,10 +10,13 @@ parser:option("--model", "a Hugging Face CLIP folder; without it the small CLIP 
 parser:option("--detector", "owlvit, boxes, or your own plugin", "owlvit")
 parser:option("--detector-folder", "the detector's model folder (owlvit)")
 parser:option("--detector-file", "the detector's file of boxes (boxes)")
-parser:option("--classes", "hico, hico.verbs, vcoco, mini, or a JSON file of your own (default: mini; with --model hico)")
-parser:option("--method", "how interactions are named: a file in lua/methods, or your own", "zero_shot")
+parser:option("--classes",
+  "hico, hico.verbs, vcoco, mini, or a JSON file of your own (default: mini; with --model hico)")
+parser:option("--method", "how interactions are named: a file in lua/methods, or your own",
+  "zero_shot")
 parser:option("--top", "interactions shown per picture", "10"):convert(math.tointeger)
-parser:option("--prior-power", "weight of the detector's scores (2.8 in the papers)", "1"):convert(tonumber)
+parser:option("--prior-power", "weight of the detector's scores (2.8 in the papers)", "1")
+  :convert(tonumber)
 parser:option("--score-threshold", "least score of a box", "0.2"):convert(tonumber)
 parser:option("--out", "folder of the results", "out")
 local args <const> = parser:parse()
@@ -41,8 +44,9 @@ end
 local clip <const> = hoi.clip(args.model)
 local classes <const> = args.classes or (args.model and "hico" or "mini")
 if not args.model and classes ~= "mini" then
-  io.stderr:write("predict: this CLIP has only ever seen drawn pictures; for photos give --model a folder with config.json, ",
-    "model.safetensors, vocab.json and merges.txt of a real one (openai/clip-vit-base-patch16)\n")
+  io.stderr:write("predict: this CLIP has only ever seen drawn pictures; for photos give --model ",
+    "a folder with config.json, model.safetensors, vocab.json and merges.txt of a real one ",
+    "(openai/clip-vit-base-patch16)\n")
 end
 local targets <const> = hoi.targets(classes)
 local method <const> = hoi.method(args.method, clip, targets)
@@ -59,7 +63,8 @@ for _, path in ipairs(pictures) do
   local ok <const>, problem <const> = pcall(function()
     local image <const> = hoi.image(path)
     local result <const> = method:predict(image, detector:detect { image = image, name = name }, {
-      top = args.top, prior_power = args.prior_power, score_threshold = args.score_threshold, name = name,
+      top = args.top, prior_power = args.prior_power, score_threshold = args.score_threshold,
+      name = name,
     })
     print(result)
     results[#results + 1] = result

@@ -17,7 +17,8 @@ generator=""
 if [ ! -f $folder/CMakeCache.txt ] && command -v ninja >/dev/null; then
     generator=-GNinja
 fi
-cmake -S . -B $folder $generator -DBUILD_TESTING=ON -DHOI_WERROR=ON -DHOI_SANITIZE=$sanitize
+cmake -S . -B $folder $generator -DBUILD_TESTING=ON -DHOI_WERROR=ON -DHOI_SANITIZE=$sanitize \
+    -DHOI_POCL_CACHE="$PWD/build/pocl" # building kernels takes longest
 cmake --build $folder -j "$(nproc)"
 cd $folder
 ctest --output-on-failure --no-tests=error --tests-regex "$tests"

@@ -123,6 +123,7 @@ static void test_what_does_not_fit_is_refused_with_its_shapes(void **state) {
     hoi_tensor *pictures = hoi_reshape(x, 4, (int64_t[]){1, 1, 2, 3});
     hoi_index *index = hoi_index_new(device, 2, (int32_t[]){0, 2}),
               *below = hoi_index_new(device, 1, (int32_t[]){-1});
+    hoi_tensor *nothing = sure(hoi_tensor_new(device, 2, (int64_t[]){2, 0}));
     assert_true(half && cube && pictures && index && below);
     assert_refused(hoi_add(x, v), "add: shapes 2x3 and 2");
     assert_refused(hoi_where(v, x, x), "where: shapes 2 and 2x3");
@@ -157,6 +158,7 @@ static void test_what_does_not_fit_is_refused_with_its_shapes(void **state) {
     assert_refused(hoi_scatter(x, index, 2), "scatter: place 3 of 1..2");
     assert_refused(hoi_scatter(x, below, 2), "scatter:");
     assert_refused(hoi_take(x, index, 2), "take: 2 places; 2 rows of 2 are wanted");
+    assert_refused(hoi_take(nothing, index, 1), "take: place 1 of 1..0");
     assert_refused(hoi_unfold(x, 2, 1, 0, false),
                    "unfold: pictures (count, channels, height, width) are wanted");
     assert_refused(hoi_unfold(pictures, 3, 1, 0, false),
@@ -170,7 +172,7 @@ static void test_what_does_not_fit_is_refused_with_its_shapes(void **state) {
     assert_refused(hoi_tensor_new(device, 7, (int64_t[7]){0}), "tensor: rank 7");
     assert_refused(hoi_tensor_view(x, 2, 1, (int64_t[]){5}),
                    "tensor: a view 5 from element 2 of 2x3");
-    FREE(x, v, s, half, cube, zero, pictures);
+    FREE(x, v, s, half, cube, zero, pictures, nothing);
     hoi_index_free(index);
     hoi_index_free(below);
 }

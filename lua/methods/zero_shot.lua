@@ -1,5 +1,6 @@
--- zero_shot: CLIP as it is. A pair is seen through the square around its union box (view "crop"), or through the pooled patches
--- of its human and its object ("roi"), or both; a class is the mean of its names and of its descriptions.
+-- zero_shot: CLIP as it is. A pair is seen through the square around its union box (view "crop"),
+-- or through the pooled patches of its human and its object ("roi"), or both; a class is the mean
+-- of its names and of its descriptions.
 local cache <const> = require "hoi.cache"
 local pixels <const> = require "hoi.pixels"
 local tensors <const> = require "hoi.tensor"
@@ -12,7 +13,8 @@ zero_shot.options = {
   margin = 1.2,         -- of the crop: its side over the longer side of the union box
   least = 0.42,         -- of the crop: its least side over the picture's smaller side
   text = "both",        -- names, descriptions or both (where a class has them)
-  templates = { "{}", "a photo of {}", "a picture of {}" }, -- of a class that brings no names of its own
+  -- of a class that brings no names of its own
+  templates = { "{}", "a photo of {}", "a picture of {}" },
 }
 zero_shot.static_classes = true -- class features depend on the model and the texts alone
 
@@ -67,7 +69,8 @@ local function encode(self)
     end
     parts[#parts + 1] = self.clip:encode_text(chunk, { truncate = true }):normalize()
   end
-  return (tensors.concat(parts, 1) * tensors.tensor(shares)):scatter(places, #self.targets):normalize()
+  local weighted <const> = tensors.concat(parts, 1) * tensors.tensor(shares)
+  return weighted:scatter(places, #self.targets):normalize()
 end
 
 function zero_shot:classes()
@@ -88,7 +91,8 @@ local function crop_features(self, image, pairs)
   local parts <const> = {}
   for from = 1, #pairs, 32 do
     local boxes <const> = table.move(pairs.union, from, math.min(#pairs, from + 31), 1, {})
-    parts[#parts + 1] = self.clip:encode_pixels(pixels.crops(image, boxes, p, self.o.margin, least)):normalize()
+    local crops <const> = pixels.crops(image, boxes, p, self.o.margin, least)
+    parts[#parts + 1] = self.clip:encode_pixels(crops):normalize()
   end
   return tensors.concat(parts, 1)
 end

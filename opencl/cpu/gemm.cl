@@ -42,12 +42,23 @@
 #define KEEP_ONE(r, v) STORE(c##r##_##v, t + (r * NV + v) * VW);
 #define KEEP(r) COLUMNS(KEEP_ONE, r)
 
-/* t (rows, PANEL) = rows of A times one panel of B. */
+/* Whoever walks a panel the first time waits for memory far away: while a chunk goes through this
+   panel, its tiles ask for the next one piece by piece. */
+#if PREFETCH
+#define ASK(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
+#else
+#define ASK(p)
+#endif
+
+/* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` elements a step. */
 #define TILE(rows)                                                                                 \
     static void tile_##rows(__global const float *a, int a_row, __global const B_ELEMENT *b,       \
-                            int b_row, int k, float *t) {                                          \
+                            int b_row, int k, __global const B_ELEMENT *next, int lead,            \
+                            float *t) {                                                            \
         ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                            \
             COLUMNS(LOAD_ONE, 0)                                                                   \
+            ASK(next);                                                                             \
+            next += lead;                                                                          \
             ROWS_##rows(STEP) A_STEP;                                                              \
             b += b_row;                                                                            \
         }                                                                                          \
@@ -73,7 +84,7 @@ TILE(12)
 #endif
 #define RUN(rows)                                                                                  \
     case rows:                                                                                     \
-        tile_##rows(at, a_row, panel, b_row, length, t);                                           \
+        tile_##rows(at, a_row, panel, b_row, length, next, lead, t);                                           \
         break;
 
 /* A vector at p: whole, or as many columns as are left of the last panel. */
@@ -150,28 +161,29 @@ __kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int
     bias += bias_at + c0;
     residual += residual_at + (long)get_global_id(2) * c_step;
     before += before_at + (long)get_global_id(2) * c_step;
+    int tiles = (r1 - r0 + MR - 1) / MR, lead = b_row == PANEL ? (PANEL + tiles - 1) / tiles : 0;
     for (int from = 0; from < max(k, 1); from += block, panel += (long)block * b_row) {
         int length = min(block, k - from), final = from + block >= k;
         for (int row = r0; row < r1; row += MR) {
             int rows = min(MR, r1 - row);
             __global const float *at = a + (long)(row / MR) * a_tile + (long)from * A_STRIDE;
+            __global const B_ELEMENT *next =
+                panel + (long)length * b_row + (long)(row - r0) / MR * lead * length;
             switch (rows) {
-                RUN(1)
-                RUN(2)
-                RUN(3)
+                RUN(1) RUN(2) RUN(3)
 #if MR > 4
-                    RUN(4) RUN(5)
+                RUN(4) RUN(5)
 #endif
 #if MR > 6
-                        RUN(6) RUN(7)
+                RUN(6) RUN(7)
 #endif
 #if MR > 8
-                            RUN(8) RUN(9) RUN(10) RUN(11)
+                RUN(8) RUN(9) RUN(10) RUN(11)
 #endif
-                                default : JOIN(tile_, MR)(at, a_row, panel, b_row, length, t);
+            default:
+                JOIN(tile_, MR)(at, a_row, panel, b_row, length, next, lead, t);
             }
-            /* a loop for each activation: a choice inside one would compute all of them everywhere
-             */
+            /* a loop for each activation: a choice inside would compute all of them everywhere */
             if (columns == PANEL)
                 LEAVE(GET_WHOLE, PUT_WHOLE)
             else
