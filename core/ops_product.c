@@ -224,6 +224,42 @@ static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
     return hoi_finish(y, ok);
 }
 
+/* Gets dz' x, (n, k): both read along their rows, which are the sum. */
+static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t *shape) {
+    hoi_device *device = hoi_tensor_device(x);
+    int n = (int)shape[0], k = (int)shape[1], rows = n > 0 ? (int)(hoi_tensor_count(dz) / n) : 0;
+    hoi_tensor *dw = hoi_tensor_new(device, 2, shape),
+               *flat = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, k});
+    hoi_gemm g = {.m = n,
+                  .n = k,
+                  .k = rows,
+                  .count = 1,
+                  .a = hoi_tensor_span(dz),
+                  .a_across = true,
+                  .a_row = n,
+                  .c_row = k,
+                  .alpha = 1.0f};
+    hoi_buffer *made = NULL, *turned = NULL;
+    bool ok = dw && flat &&
+              (launch_pack_in_place(device, hoi_tensor_span(flat), k, &g.b) ||
+               hoi_tensor_pack(flat, false, false, &g.b, &made));
+    int64_t size = ok ? launch_pack_across_size(device, n, rows, &g.b) : 0;
+    if (ok && size > 0) {
+        turned = hoi_buffer_new(device, (size_t)size * sizeof(float));
+        ok = turned && launch_pack_across(device, g.a, n, rows, &g.b, (hoi_span){turned, 0});
+        g.a = (hoi_span){turned, 0};
+        g.a_packed = true;
+    }
+    if (ok) {
+        g.c = hoi_tensor_span(dw);
+        ok = launch_gemm(device, &g);
+    }
+    hoi_buffer_free(made);
+    hoi_buffer_free(turned);
+    hoi_tensor_free(flat);
+    return hoi_finish(dw, ok);
+}
+
 /* With dz = dy act'(before): dx = dz W, dW = dz' x, dbias = sum of dz, dresidual = dy */
 static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *x = node->a.in[0], *w = node->a.in[1], *dz = hoi_tensor_detach(dy);
@@ -256,17 +292,8 @@ static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
         ok = hoi_node_give(node, 0, ok ? dx : (hoi_tensor_free(dx), NULL));
     }
     if (ok && hoi_node_wants(node, 1)) {
-        made = NULL;
-        hoi_tensor *dw = hoi_tensor_new(device, 2, w->shape),
-                   *flat = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, k});
-        ok = dw && flat &&
-             (launch_pack_in_place(device, hoi_tensor_span(flat), k, &pack) ||
-              hoi_tensor_pack(flat, false, false, &pack, &made)) &&
-             product(device, hoi_tensor_span(dz), true, n, 0, &pack, 0, hoi_tensor_span(dw), n, k,
-                     rows, 1);
-        hoi_buffer_free(made);
-        hoi_tensor_free(flat);
-        ok = hoi_node_give(node, 1, ok ? dw : (hoi_tensor_free(dw), NULL));
+        hoi_tensor *dw = weight_gradient(dz, x, w->shape);
+        ok = hoi_node_give(node, 1, dw);
     }
     if (ok && hoi_node_wants(node, 2)) {
         hoi_tensor *flat = hoi_tensor_view(dz, 0, 2, (int64_t[]){rows, n});

@@ -77,11 +77,19 @@ bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack
 bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count,
                  int64_t in_step, int64_t out_step, const hoi_pack *out);
 
+/* Packs A (k, m), to be taken across, for a product with `b`: each tile's rows side by side, so
+   that no line of the cache is fetched for a part of it. Gets the elements `out` needs; 0 where in
+   place is as good. */
+int64_t launch_pack_across_size(hoi_device *device, int m, int k, const hoi_pack *b);
+bool launch_pack_across(hoi_device *device, hoi_span a, int m, int k, const hoi_pack *b,
+                        hoi_span out);
+
 typedef struct hoi_gemm {
     int m, n, k, count;
     hoi_span a;
     bool a_across; /* false: (m, k), element (m, k) at m * a_row + k; true: at m + k * a_row */
     int64_t a_row, a_step;
+    bool a_packed; /* across only: a is what launch_pack_across made */
     hoi_pack b;
     int64_t b_step;
     hoi_span c; /* (m, n), rows c_row apart */

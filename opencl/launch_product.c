@@ -74,6 +74,18 @@ bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, 
                    (int64_t)k, (int64_t)out->width, piece, in_step, out_step);
 }
 
+int64_t launch_pack_across_size(hoi_device *device, int m, int k, const hoi_pack *b) {
+    if (device->set.gpu || m < 768) /* short rows: a copy costs more than it saves */
+        return 0;
+    return round_up(m, tile_of_width(device, b->width)->rows) * k;
+}
+
+bool launch_pack_across(hoi_device *device, hoi_span a, int m, int k, const hoi_pack *b,
+                        hoi_span out) {
+    hoi_pack panels = {out, HOI_STORED_FLOAT, tile_of_width(device, b->width)->rows, 0};
+    return launch_pack(device, a, false, m, m, k, 1, 0, 0, &panels);
+}
+
 bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     char defines[128];
     int flags = (g->bias.buffer ? 1 : 0) | (g->residual.buffer ? 2 : 0) |
@@ -105,7 +117,10 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     while (panels * chunks * g->count < 4 * device->info.units && g->m > chunks * tile_rows * 2)
         ++chunks;
     int64_t chunk = round_up(pieces(g->m, chunks), tile_rows);
-    int64_t a_tile = g->a_across ? tile_rows : tile_rows * g->a_row;
+    int64_t a_tile = g->a_packed   ? tile_rows * g->k
+                     : g->a_across ? tile_rows
+                                   : tile_rows * g->a_row;
+    int64_t a_row = g->a_packed ? tile_rows : g->a_row;
     /* A across is a weight gradient: k is a batch's rows, thousands of them, and blocks keep B's
      * piece near */
     int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
@@ -119,7 +134,7 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                               {panels, pieces(g->m, chunk), g->count},
                               .single = true,
                               .flops = flops},
-                   "biiibiiibiibbbiiiiifi", g->a, g->a_row, a_tile, g->a_step, g->b.span,
+                   "biiibiiibiibbbiiiiifi", g->a, a_row, a_tile, g->a_step, g->b.span,
                    g->b.row ? (int64_t)g->b.width : (int64_t)g->k * g->b.width,
                    g->b.row ? g->b.row : (int64_t)g->b.width, g->b_step, g->c, g->c_row, g->c_step,
                    bias, residual, before, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk,

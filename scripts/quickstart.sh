@@ -1,6 +1,6 @@
 #!/bin/sh
-# quickstart: installs what is missing, builds build/hoi, draws a few pictures and names what happens
-# in them: a table here, JSON and annotated pictures in out/.
+# quickstart: installs what is missing, builds build/hoi, draws a few pictures and names what is
+# done in them: a table here, JSON and annotated pictures in out/.
 set -eu
 cd "$(dirname "$0")/.."
 

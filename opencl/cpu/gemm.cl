@@ -17,10 +17,26 @@
 #if A_ACROSS
 #define A_AT(r) a[r]
 #define A_STEP a += a_row
+#define A_BASES
 #define A_STRIDE a_row
 #else
-#define A_AT(r) a[(long)(r)*a_row]
-#define A_STEP ++a
+/* rows in threes on one pointer: an address is a pointer and a step or two, so that fewer registers
+   hold them all */
+#define BASE_0 q0
+#define BASE_1 q0
+#define BASE_2 q0
+#define BASE_3 q3
+#define BASE_4 q3
+#define BASE_5 q3
+#define BASE_6 q6
+#define BASE_7 q6
+#define BASE_8 q6
+#define BASE_9 q9
+#define BASE_10 q9
+#define BASE_11 q9
+#define A_AT(r) BASE_##r[(long)(r % 3) * a_row]
+#define A_STEP ++q0; ++q3; ++q6; ++q9
+#define A_BASES __global const float *q0 = a, *q3 = a + 3l * a_row, *q6 = a + 6l * a_row, *q9 = a + 9l * a_row;
 #define A_STRIDE 1
 #endif
 #if NV == 1
@@ -55,7 +71,7 @@
     static void tile_##rows(__global const float *a, int a_row, __global const B_ELEMENT *b,       \
                             int b_row, int k, __global const B_ELEMENT *next, int lead,            \
                             float *t) {                                                            \
-        ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                            \
+        A_BASES ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                            \
             COLUMNS(LOAD_ONE, 0)                                                                   \
             ASK(next);                                                                             \
             next += lead;                                                                          \

@@ -13,6 +13,7 @@ local bench <const> = {}
 local APART <const> = 0.10 -- how far the probes around a sample may be apart
 bench.BEST_SHARE = 0.8 -- what they must reach of the best probe seen
 local PROBE_MS <const> = 10
+local SCALING <const> = 0.75 -- what all units together should reach of one times their number
 local TRIES <const> = 3 -- how often a sample may be taken again, on average
 
 function bench.median(values)
@@ -242,6 +243,19 @@ local function parse(name, figures, nouns)
   }
 end
 
+-- Says when all units together never got near what one of them can do times their number: then
+-- something else ran all the time, and no sample could show it.
+local function warn(units)
+  local one = 0
+  for _ = 1, 5 do
+    one = math.max(one, device.probe { units = 1, milliseconds = PROBE_MS })
+  end
+  if best > 0 and best < SCALING * units * one then
+    io.write(("Beware: %d units reached at most %.2f times one of them. Something else is running,"
+      .. " or they share cores.\n"):format(units, best / one))
+  end
+end
+
 -- Measures the wanted figures of some nouns: the whole of a script.
 function bench.main(name, nouns)
   local all <const> = {}
@@ -273,6 +287,7 @@ function bench.main(name, nouns)
     end
   end
   io.write(("%d of %d samples dropped\n"):format(figures.samples_dropped, figures.samples_taken))
+  warn(here.units)
   if options.json then
     json.save(options.json, figures)
   end
