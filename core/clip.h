@@ -8,7 +8,7 @@
 #include "core/safetensors.h"
 
 /* One pre-norm transformer block: x += out(attention(norm1 x)); x += fc2(act(fc1(norm2 x))). qkv:
- * q, k, v rows one after the other. */
+   q, k, v rows one after the other. */
 typedef struct hoi_tower_block {
     hoi_tensor *norm1_gain, *norm1_bias, *qkv_weight, *qkv_bias, *out_weight, *out_bias;
     hoi_tensor *norm2_gain, *norm2_bias, *fc1_weight, *fc1_bias, *fc2_weight, *fc2_bias;
@@ -33,7 +33,7 @@ typedef struct hoi_tower {
 } hoi_tower;
 
 /* A named parameter; the name is Hugging Face's, but for q_proj, k_proj, v_proj, which are one:
- * qkv_proj. */
+   qkv_proj. */
 typedef struct hoi_parameter {
     char name[96];
     hoi_tensor **slot;
@@ -53,7 +53,7 @@ typedef struct hoi_clip {
 
 /* Reads config.json (Hugging Face's, absent values are its defaults) and makes towers of zeros
    (gains: ones): to be trained or filled. label: what messages call the text. NULL after hoi_fail.
- */
+   */
 hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label);
 /* Fills every parameter from a file; names are looked up as they are and after `prefix`
    ("owlvit."). Matrices stay F16 or BF16 where the file has them so and widen is false. Fails
@@ -63,16 +63,16 @@ hoi_clip *hoi_clip_ref(hoi_clip *clip);
 void hoi_clip_free(hoi_clip *clip);
 
 /* Gets (b, 1 + patches, width) of pixels (b, 3, size, size): class token first, patches row by row.
- * No positions yet. */
+   No positions yet. */
 hoi_tensor *hoi_tower_embed_pixels(const hoi_tower *tower, hoi_tensor *pixels);
 /* Gets (count, n, width) of token ids (count * n, row-major). n <= places. */
 hoi_tensor *hoi_tower_embed_ids(const hoi_tower *tower, hoi_index *ids, int count, int n);
 /* Adds the first n positions and, for pictures, normalises (ln_pre). Tokens past `places` get no
- * position. x (b, n, width). */
+   position. x (b, n, width). */
 hoi_tensor *hoi_tower_enter(const hoi_tower *tower, hoi_tensor *x);
 
 /* What a block may be given. mask: as hoi_attention_of. deltas: added to the weights for this call
- * (low-rank learning), full-sized. */
+   (low-rank learning), full-sized. */
 enum {
     HOI_DELTA_Q,
     HOI_DELTA_K,
@@ -88,7 +88,7 @@ typedef struct hoi_block_options {
     hoi_tensor *deltas[HOI_DELTAS];
 } hoi_block_options;
 /* Runs block i (0-based) on x (b, n, width). clip: the owner, kept while backward may need the
- * block. */
+   block. */
 hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, hoi_tensor *x,
                                 const hoi_block_options *options);
 
@@ -96,7 +96,7 @@ hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, h
 hoi_tensor *hoi_tower_norm(const hoi_tower *tower, hoi_tensor *x);
 hoi_tensor *hoi_tower_project(const hoi_tower *tower, hoi_tensor *x);
 /* Gets the features (b, out) read at a place of each row of x (b, n, width): norm and projection.
- */
+   */
 hoi_tensor *hoi_tower_read(const hoi_tower *tower, hoi_tensor *x, const int32_t *places);
 
 /* Gets (b, out) of pixels, (count, out) of texts in one go. Text is cut after the longest end token

@@ -16,7 +16,7 @@
 bool hoi_fail(const char *format, ...) HOI_PRINTF(1, 2);
 
 /* Takes this thread's message and clears it; "unknown error" when there is none. Valid until the
- * next hoi_fail here. */
+   next hoi_fail here. */
 const char *hoi_error(void);
 
 #endif

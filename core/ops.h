@@ -34,15 +34,15 @@ hoi_tensor *hoi_slice(hoi_tensor *x, int dimension, int64_t from, int64_t count)
 hoi_tensor *hoi_concat(hoi_tensor *const *parts, int count, int dimension);
 hoi_tensor *hoi_pad(hoi_tensor *x, int dimension, int64_t before, int64_t after); /* with zeros */
 /* (m, ...) rows of x (n, ...) by index; x may be stored as F16 or BF16. The gradient adds up
- * repeated rows. */
+   repeated rows. */
 hoi_tensor *hoi_rows(hoi_tensor *x, hoi_index *index);
 /* (n, ...) zeros with the rows of x (m, ...) added at index: the pullback of hoi_rows as an
- * operation. */
+   operation. */
 hoi_tensor *hoi_scatter(hoi_tensor *x, hoi_index *index, int64_t n);
 /* (..., m) values of x (..., cols) at index (rows * m places of a row). */
 hoi_tensor *hoi_take(hoi_tensor *x, hoi_index *index, int64_t m);
 /* Patches (b, places, channels * k * k) of pictures (b, channels, h, w), or (b, h, w, channels)
- * where `last`; zeros outside. */
+   where `last`; zeros outside. */
 hoi_tensor *hoi_unfold(hoi_tensor *x, int kernel, int stride, int pad, bool last);
 
 /* ---- rows and sums (ops_rows.c) ---- */
@@ -56,7 +56,7 @@ hoi_tensor *hoi_normalize(hoi_tensor *x,
                           float eps); /* x / max(|x|, eps) along the last dimension */
 hoi_tensor *hoi_cumsum(hoi_tensor *x);
 /* Order of each row (..., cols), greatest first: places (rows * count). Not an operation; waits for
- * the device. */
+   the device. */
 hoi_index *hoi_order(hoi_tensor *x, int64_t count, bool descending);
 /* (k, k) -> its inverse; k <= 256. Gauss-Jordan in double on the host. Fails where singular. */
 hoi_tensor *hoi_inverse(hoi_tensor *x);
@@ -65,13 +65,13 @@ hoi_tensor *hoi_inverse(hoi_tensor *x);
 /* (..., m, k) x (..., k, n) -> (..., m, n): leading dimensions broadcast. */
 hoi_tensor *hoi_matmul(hoi_tensor *a, hoi_tensor *b);
 /* act(x W' + bias) + residual. x (..., k), W (n, k) also F16 or BF16, bias (n) or NULL, residual
- * (..., n) or NULL. */
+   (..., n) or NULL. */
 hoi_tensor *hoi_linear(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias,
                        hoi_activation activation, hoi_tensor *residual);
 
 /* ---- attention (ops_attention.c) ---- */
 /* softmax(q k' / sqrt(d) + mask) v per head. q (b, n, width), k and v (b, m, width), width = heads
-   * d. NULL k and v: q holds all three side by side, (b, n, 3 width). mask: additive (n, m), (b, 1,
+     d. NULL k and v: q holds all three side by side, (b, n, 3 width). mask: additive (n, m), (b, 1,
    m) or (b, n, m), or NULL; no gradient. A row whose keys are all masked gives zeros. */
 hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int heads, bool causal,
                              hoi_tensor *mask);

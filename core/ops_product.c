@@ -1,5 +1,5 @@
 /* ops_product: matrix products: batched, and a layer's with bias, activation and residual in one
- * pass. */
+   pass. */
 #include "core/error.h"
 #include "core/ops_table.h"
 
@@ -59,7 +59,7 @@ static bool matmul_shapes(const hoi_tensor *a, const hoi_tensor *b, shapes *s) {
 }
 
 /* Gets x with its leading dimensions repeated to s->lead: counted x itself where nothing changes,
- * or where it is one matrix. */
+   or where it is one matrix. */
 static hoi_tensor *spread(hoi_tensor *x, const shapes *s, bool *one) {
     int64_t shape[HOI_RANK], own = hoi_tensor_count(x),
                              single = x->shape[x->rank - 2] * x->shape[x->rank - 1];

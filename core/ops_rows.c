@@ -52,7 +52,7 @@ static hoi_tensor *mean_forward(const hoi_arguments *a, hoi_tensor **saved) {
 }
 
 /* Gets g (of a reduced shape) as a view with size 1 where x was reduced, so that it broadcasts
- * against x. */
+   against x. */
 static hoi_tensor *as_kept(const hoi_tensor *g, const hoi_tensor *x, int d) {
     int64_t shape[HOI_RANK];
     for (int i = 0; i < x->rank; ++i)

@@ -1,5 +1,5 @@
 /* ops_table: what the files of operations share: their rows of the table, and unrecorded pieces
- * they build on. */
+   they build on. */
 #ifndef HOI_OPS_TABLE_H
 #define HOI_OPS_TABLE_H
 
@@ -22,7 +22,7 @@ bool hoi_broadcast(const hoi_tensor *a, const hoi_tensor *b, const char *name, i
                    int64_t *shape);
 
 /* Unrecorded: y = a op b with broadcasting; a copy of x broadcast (x itself, counted, where nothing
- * changes); sums. */
+   changes); sums. */
 hoi_tensor *hoi_combine(hoi_binary op, hoi_tensor *a, hoi_tensor *b, const char *name);
 hoi_tensor *hoi_expand_plain(hoi_tensor *x, int rank, const int64_t *shape);
 hoi_tensor *hoi_sum_plain(hoi_tensor *x, int dimension, bool keep);

@@ -52,7 +52,7 @@ void hoi_optimizer_free(hoi_optimizer *o) {
 }
 
 /* norm = the length of all gradients and their common factor; stays on the device, so that no step
- * waits. */
+   waits. */
 static bool measure(hoi_optimizer *o, float most) {
     hoi_device *device = NULL;
     int64_t pieces = 0;

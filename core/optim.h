@@ -1,5 +1,5 @@
 /* optim: AdamW and SGD with momentum over a list of trainable tensors, gradients clipped together.
- */
+   */
 #ifndef HOI_OPTIM_H
 #define HOI_OPTIM_H
 
@@ -8,7 +8,7 @@
 typedef enum hoi_optimizer_kind { HOI_ADAMW, HOI_SGD } hoi_optimizer_kind;
 
 /* One parameter with what is its own: rate is a factor of the step's rate. first, second: running
- * means (SGD: first only). */
+   means (SGD: first only). */
 typedef struct hoi_slot {
     hoi_tensor *x, *first, *second;
     float rate, decay;

@@ -1,12 +1,12 @@
 /* random: counter-based numbers. Value n of (seed, stream) depends on nothing else: not on order,
- * batch or thread. */
+   batch or thread. */
 #ifndef HOI_RANDOM_H
 #define HOI_RANDOM_H
 
 #include <stdint.h>
 
 /* The finaliser of splitmix64: a bijection of 64 bits in which every input bit reaches every output
- * bit. */
+   bit. */
 static inline uint64_t hoi_mix(uint64_t x) {
     x ^= x >> 30;
     x *= 0xBF58476D1CE4E5B9u;

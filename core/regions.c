@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Adds the bilinear weights of a point to a row. Points more than one pixel outside do not count.
- */
+   */
 static void add_point(double y, double x, int height, int width, double weight, float *row) {
     if (y < -1.0 || y > height || x < -1.0 || x > width)
         return;

@@ -20,8 +20,10 @@
 #endif
 
 #define LENGTH_BYTES 8
-#define HEADER_LIMIT 100000000u        /* the reference reader's */
-#define EXACT_LIMIT 9007199254740992.0 /* 2^53: a JSON number above need not be what was written */
+#define HEADER_LIMIT 100000000u /* the reference reader's */
+#define EXACT_LIMIT                                                                                \
+    9007199254740992.0 /* 2^53: a JSON number above need not be what was written   \
+                                          */
 
 typedef struct pair {
     const char *key, *value;

@@ -84,7 +84,7 @@ static uint64_t next_serial(void) {
 }
 
 /* Hangs the record on y; saved and the block are taken over. NULL after hoi_fail, y is then gone.
- */
+   */
 static hoi_tensor *record(const hoi_operation *operation, const hoi_arguments *a,
                           hoi_tensor **saved, hoi_tensor *y) {
     hoi_node *node = calloc(1, sizeof *node);

@@ -19,7 +19,7 @@ hoi_index *hoi_index_new(hoi_device *device, int count, const int32_t *values);
 void hoi_index_free(hoi_index *index);
 
 /* Code run again inside backward (checkpoint). run returns a new reference or NULL after hoi_fail.
- */
+   */
 typedef struct hoi_block {
     hoi_tensor *(*run)(void *context, hoi_tensor *const *inputs, int count);
     void (*drop)(void *context);
@@ -62,7 +62,7 @@ struct hoi_node {
 hoi_tensor *hoi_apply(const hoi_operation *operation, const hoi_arguments *a);
 
 /* Whether input i wants a gradient, and giving it one (the reference is taken; false after
- * hoi_fail, also when g is NULL). */
+   hoi_fail, also when g is NULL). */
 bool hoi_node_wants(const hoi_node *node, int i);
 bool hoi_node_give(hoi_node *node, int i, hoi_tensor *g);
 void hoi_node_free(hoi_node *node);

@@ -53,14 +53,14 @@ bool hoi_tensor_is(const hoi_tensor *x, int rank, const int64_t *shape); /* the 
 bool hoi_tensor_recorded(const hoi_tensor *x); /* a gradient can reach it */
 
 /* Copies the values to the host (waits); F16 and BF16 are widened. out holds hoi_tensor_count
- * floats. */
+   floats. */
 bool hoi_tensor_read(const hoi_tensor *x, float *out);
 /* Overwrites the values of a leaf, in place: optimisers and loading. Its packs are dropped. */
 bool hoi_tensor_write(hoi_tensor *x, const float *values);
 void hoi_tensor_changed(hoi_tensor *x);
 
 /* Gets another view of the same memory, unrecorded: same count of elements, from element `at` of x
- * on. */
+   on. */
 hoi_tensor *hoi_tensor_view(const hoi_tensor *x, int64_t at, int rank, const int64_t *shape);
 /* Gets x unrecorded and not trainable. */
 hoi_tensor *hoi_tensor_detach(const hoi_tensor *x);

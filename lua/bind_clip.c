@@ -139,7 +139,7 @@ static int encode_text(lua_State *L) {
 }
 
 /* tokenize(tower, tokenizer, texts, truncate) -> ids: list of lists (opaque numbers), eot: list of
- * places; all cut after the longest end. */
+   places; all cut after the longest end. */
 static int tokenize(lua_State *L) {
     int count, n = 1;
     int32_t *eot;
@@ -293,7 +293,7 @@ static int project(lua_State *L) {
 }
 
 /* leave(x, eot): norm and projection of all tokens (b, n, d); with a list of places, one per row:
- * (b, d). */
+   (b, d). */
 static int leave(lua_State *L) {
     lua_settop(L, 3);
     tower_ref *t = bind_check(L, 1, TOWER);

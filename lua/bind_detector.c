@@ -194,7 +194,7 @@ static struct call *new_call(lua_State *L, enum stage stage) {
 }
 
 /* Raises the call's message: without a Lua position, since detector.lua says whose message it is.
- */
+   */
 static int raise_call(lua_State *L, const struct call *call, const char *otherwise) {
     lua_pushstring(L, call->message[0] ? call->message : otherwise);
     return lua_error(L);

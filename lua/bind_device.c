@@ -165,7 +165,7 @@ static int finish(lua_State *L) {
 }
 
 /* rows(): what was profiled since the last call of it: { {kernel=, calls=, milliseconds=,
- * gigaflops=} ... } */
+   gigaflops=} ... } */
 static int rows(lua_State *L) {
     hoi_device **slot = slot_of(L);
     hoi_profile_row *list = NULL;
@@ -215,7 +215,7 @@ static double now(void) {
 }
 
 /* probe({units, milliseconds}): GFLOP/s that multiply-adds in registers reach on so many units
- * (all) in about such a time (20). */
+   (all) in about such a time (20). */
 static int probe(lua_State *L) {
     static const char *const names[] = {"units", "milliseconds", NULL};
     lua_settop(L, 1);
@@ -229,7 +229,7 @@ static int probe(lua_State *L) {
     if (!(wanted > 0.0 && wanted <= 10.0))
         return luaL_error(L, "probe: option 'milliseconds': more than 0, at most 10000");
     /* the first launch may build the kernel; then longer and longer ones, until what surrounds a
-     * launch weighs nothing */
+       launch weighs nothing */
     for (int64_t rounds = 1; seconds < wanted / 2;
          rounds = rounds == 1 ? 4096 : rounds * (seconds < wanted / 64 ? 32 : 2)) {
         if (rounds > INT32_MAX)

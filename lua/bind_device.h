@@ -9,7 +9,7 @@
 hoi_device *bind_device(lua_State *L);
 
 /* Lets the collector work when much device memory was allocated since it last did: a userdata looks
- * small to it. */
+   small to it. */
 void bind_pressure(lua_State *L);
 
 #endif

@@ -50,7 +50,7 @@ static int of(lua_State *L) {
 }
 
 /* crops(image, boxes, preprocess, margin, minimum) -> (boxes, 3, size, size): squares around boxes
- */
+   */
 static int crops(lua_State *L) {
     lua_settop(L, 5);
     const hoi_image *image = bind_check(L, 1, "hoi.Image");
@@ -77,7 +77,7 @@ static int crops(lua_State *L) {
 }
 
 /* batch(mini batch, preprocess) -> (count, 3, 96, 96): bytes go to the device and are scaled there
- */
+   */
 static int batch(lua_State *L) {
     lua_settop(L, 2);
     const hoi_mini_batch *b = bind_check(L, 1, "hoi.MiniBatch");

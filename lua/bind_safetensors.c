@@ -17,7 +17,7 @@ static int release(lua_State *L) {
 }
 
 /* open(path) -> file; open(nil, bytes, label): bytes of the program itself, alive for ever (light
- * userdata and size). */
+   userdata and size). */
 static int open_file(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
     hoi_safetensors **slot = (hoi_safetensors **)bind_new(L, FILE_CLASS);

@@ -1,6 +1,6 @@
 /* bind_tensor: hoi.Tensor: making, reading, arithmetic, and every operation as a method. Dimensions
    and places are 1-based here, negative ones count from the end; below this file they are 0-based.
- */
+   */
 #include "lua/bind_tensor.h"
 
 #include "core/error.h"
@@ -161,7 +161,7 @@ static void read_list(lua_State *L, int depth, int rank, const int64_t *shape, f
 }
 
 /* Reads a number or nested lists at `index`; the values' memory is on top of the stack afterwards.
- */
+   */
 static float *nested(lua_State *L, int index, int *rank, int64_t shape[HOI_RANK]) {
     size_t count = 1, at = 0;
     int top = lua_gettop(L);
@@ -308,7 +308,7 @@ static int bytes(lua_State *L) {
 }
 
 /* write(values): overwrites a leaf in place with a tensor, nested lists or packed bytes of the same
- * count. */
+   count. */
 static int write(lua_State *L) {
     lua_settop(L, 2);
     hoi_tensor *x = bind_tensor(L, 1);

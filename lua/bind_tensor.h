@@ -19,7 +19,7 @@ hoi_tensor **bind_tensor_slot(lua_State *L);
 int bind_tensor_push(lua_State *L, hoi_tensor *x);
 
 /* Pushes x as bind_tensor_push does, then lets the collector work where it is time: the end of a
- * binding. */
+   binding. */
 int bind_tensor_give(lua_State *L, hoi_tensor *x);
 
 /* Gets the dimension (0-based) an argument names: 1.., or negative from the end. */

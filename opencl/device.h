@@ -10,7 +10,7 @@
 typedef struct hoi_device hoi_device;
 
 /* A piece of device memory, at least the bytes asked for. Its content is undefined until written.
- */
+   */
 typedef struct hoi_buffer hoi_buffer;
 
 /* One device of one platform as `hoi --devices` lists it. Sizes in bytes. */
@@ -37,7 +37,7 @@ const hoi_device_info *hoi_device_describe(const hoi_device *device);
 const char *hoi_device_kernels(const hoi_device *device);
 
 /* Gets memory of at least `bytes` (0 gives a small piece). NULL after hoi_fail. Dropping returns it
- * for reuse. */
+   for reuse. */
 hoi_buffer *hoi_buffer_new(hoi_device *device, size_t bytes);
 void hoi_buffer_free(hoi_buffer *buffer);
 hoi_device *hoi_buffer_device(const hoi_buffer *buffer);
@@ -50,7 +50,7 @@ bool hoi_buffer_read(hoi_buffer *buffer, size_t at, void *data, size_t bytes);
 bool hoi_device_finish(hoi_device *device);
 
 /* Bytes: alive now, the most ever alive, kept for reuse, allocated since the last call of
- * hoi_device_collected. */
+   hoi_device_collected. */
 typedef struct hoi_device_memory {
     size_t live, peak, kept, fresh, buffers;
 } hoi_device_memory;
@@ -59,10 +59,10 @@ void hoi_device_collected(hoi_device *device);
 /* Gives memory kept for reuse back to the driver. */
 void hoi_device_trim(hoi_device *device);
 /* Sets what is called when the driver has no memory left, before a last try: a collector's chance.
- */
+   */
 void hoi_device_on_pressure(hoi_device *device, void (*relieve)(void *), void *data);
 /* Makes new buffers fail once live bytes would pass `limit` (0: no limit): a budget, and how the
- * tests run out of memory. */
+   tests run out of memory. */
 void hoi_device_limit(hoi_device *device, size_t limit);
 
 /* One row per kernel, most time first. */
@@ -72,7 +72,7 @@ typedef struct hoi_profile_row {
     double milliseconds, gigaflops; /* gigaflops: the work launched, 0 where not counted */
 } hoi_profile_row;
 /* Gets the rows gathered since the last reset (device opened with profile). *rows is the caller's
- * (free). */
+   (free). */
 bool hoi_device_profile(hoi_device *device, hoi_profile_row **rows, int *count);
 void hoi_device_profile_reset(hoi_device *device);
 bool hoi_device_profiling(const hoi_device *device);

@@ -86,7 +86,7 @@ bool hoi_run(hoi_device *device, const hoi_job *j, const char *letters, ...) {
 }
 
 /* Values a work-item does. Processors: enough that a launch of few values is one piece, and many
- * are dealt evenly. */
+   are dealt evenly. */
 static int64_t piece_of(const hoi_device *device, int64_t n) {
     if (device->set.gpu)
         return device->set.width;
@@ -233,7 +233,7 @@ bool launch_reduce(hoi_device *device, hoi_reduction op, float scale, hoi_span x
     int64_t across = inner == 1 ? 1 : pieces(inner, device->set.width), piece = n, parts = 1;
     bool ok;
     /* a long sum that few work-items would share goes in two steps; the split depends on the shape
-     * alone */
+       alone */
     if (n >= 1024 && across * outer < 64) {
         piece = inner == 1 ? 4096 : 256;
         parts = pieces(n, piece);

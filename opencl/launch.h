@@ -206,7 +206,7 @@ bool launch_random(hoi_device *device, hoi_noise kind, uint64_t key, float a, fl
 /* ---- measuring ---- */
 
 /* Runs multiply-adds in registers alone on `units` of the device's units; *flops gets how many
- * operations these are. */
+   operations these are. */
 bool launch_probe(hoi_device *device, int units, int64_t rounds, double *flops);
 
 #endif

@@ -9,7 +9,7 @@
 /* ---- matrix products ---- */
 
 /* Tiles of accumulators that fill the registers without spilling, best first. columns: vectors of a
- * panel. */
+   panel. */
 static const struct tile {
     int registers, columns, rows;
 } tiles[] = {{32, 3, 8}, {32, 4, 6}, {32, 2, 12}, {32, 1, 12}, {16, 2, 6}, {16, 3, 4}, {16, 1, 8}};
@@ -48,7 +48,7 @@ int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack) {
 
 bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack) {
     /* whole panels only: nothing behind the last column may be read; rows 4 KB apart share too few
-     * lines of the cache */
+       lines of the cache */
     if (device->set.gpu || n >= 1024)
         return false;
     int width = tile_for(device, n)->columns * device->set.width;
@@ -113,7 +113,7 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     const struct tile *tile = tile_of_width(device, g->b.width);
     int64_t panels = pieces(g->n, g->b.width), chunks = pieces(g->m, 200), tile_rows = tile->rows;
     /* equal chunks: the driver deals them out in halves; at least four times as many as there are
-     * units where rows allow it */
+       units where rows allow it */
     while (panels * chunks * g->count < 4 * device->info.units && g->m > chunks * tile_rows * 2)
         ++chunks;
     int64_t chunk = round_up(pieces(g->m, chunks), tile_rows);
@@ -122,7 +122,7 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                                    : tile_rows * g->a_row;
     int64_t a_row = g->a_packed ? tile_rows : g->a_row;
     /* A across is a weight gradient: k is a batch's rows, thousands of them, and blocks keep B's
-     * piece near */
+       piece near */
     int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
     snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d -DPREFETCH=%d",
              tile->columns, tile->rows, g->a_across, (int)g->b.type,
@@ -168,7 +168,7 @@ bool launch_attention(hoi_device *device, const hoi_attention *a) {
                        mask.step, a->o.span, a->o.row, a->o.step, a->lse, (int64_t)a->queries,
                        (int64_t)a->keys, (int64_t)a->d, (int64_t)a->heads, (double)a->scale, flags);
     /* split the queries only where heads and pictures do not feed every unit: each piece copies all
-     * keys again */
+       keys again */
     int64_t split = 1, most = pieces(a->queries, block);
     while (split < most && a->heads * a->pictures * split < 4 * device->info.units)
         ++split;

@@ -8,7 +8,7 @@
 #include "opencl/device.h"
 
 /* Which kernels run: see the table in device.c. width: floats in a vector; registers: vector
- * registers. */
+   registers. */
 typedef struct hoi_kernel_set {
     bool gpu;
     int width, registers;
@@ -52,7 +52,7 @@ struct hoi_buffer {
 const char *hoi_cl_name(cl_int status);
 
 /* Gets a kernel of an embedded file ("cpu/gemm.cl") built with `defines`; built once per device.
- * NULL after hoi_fail. */
+   NULL after hoi_fail. */
 cl_kernel hoi_program_kernel(hoi_device *device, const char *file, const char *defines,
                              const char *kernel);
 void hoi_program_free_all(hoi_device *device);

@@ -21,7 +21,7 @@ struct hoi_program {
 };
 
 /* The first lines of a build log that name an error, for the message; the whole log goes to a file.
- */
+   */
 static void report(hoi_device *device, cl_program program, const char *key, cl_int status) {
     size_t size = 0;
     char path[64] = "", *log = NULL, first[600] = "";

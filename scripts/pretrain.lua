@@ -14,8 +14,8 @@ local parser <const> = argparse("pretrain.lua",
 parser:option("--out", "folder of the results: clip/, owlvit/, checkpoints, log.jsonl",
   "out/pretrain")
 parser:option("--stage", "clip, owlvit or both", "both"):choices { "clip", "owlvit", "both" }
-parser:option("--steps", "steps of the CLIP's training", "14000"):convert(math.tointeger)
-parser:option("--detector-steps", "steps of the detector's training", "5000")
+parser:option("--steps", "steps of the CLIP's training", "7000"):convert(math.tointeger)
+parser:option("--detector-steps", "steps of the detector's training", "4000")
   :convert(math.tointeger)
 parser:option("--batch", "pictures of a step", "64"):convert(math.tointeger)
 parser:option("--rate", "greatest learning rate of the CLIP's training", "8e-4"):convert(tonumber)

@@ -1,5 +1,5 @@
 /* test_mini: the drawn world: the same bits in any order, true boxes, fair classes, honest texts.
- */
+   */
 #include "core/error.h"
 #include "core/mini_plan.h"
 
@@ -520,7 +520,7 @@ static void test_words_are_sorted_and_all_different(void **state) {
 }
 
 /* Of the captions of pictures with one pair, which does this verb alone: the share that names it.
- */
+   */
 static double share_named(int verb, bool decoys) {
     double named = 0, all = 0;
     for (uint64_t index = 0; index < 12000; index++) {

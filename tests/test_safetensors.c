@@ -404,7 +404,7 @@ static double half_value(int half) {
 }
 
 /* Checks one value and its neighbours: halfway between two halves, the even one; else the nearest.
- */
+   */
 static void every_half_converts_exactly_both_ways(void **state) {
     (void)state;
     for (int half = 0; half < 0x10000; half++) {

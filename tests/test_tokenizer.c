@@ -1,5 +1,5 @@
 /* test_tokenizer: ids equal to Hugging Face's, and a small vocabulary learnt, saved and read again.
- */
+   */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

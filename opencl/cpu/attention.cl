@@ -8,10 +8,14 @@
 #define ZERO_ONE(r, v) VF c##r##_##v = (VF)(0.0f);
 #define LOAD_ONE(unused, v) VF b##v = LOAD(b + v * VW);
 #define STEP_ONE(r, v) c##r##_##v = fma(x##r, b##v, c##r##_##v);
-#define KEEP_ONE(r, v) STORE(c##r##_##v, t + (r * 4 + v) * VW);
+#define KEEP_ONE(r, v)                                                                             \
+    {                                                                                              \
+        __local float *to = c + r * c_row + v * VW;                                                \
+        STORE(more ? c##r##_##v + LOAD(to) : c##r##_##v, to);                                      \
+    }
 #define DEFINE_BLOCK(nv)                                                                           \
     static void block_##nv(__local const float *a, int a_row, int a_k, __local const float *b,     \
-                           int b_row, int k, float *t) {                                           \
+                           int b_row, int k, __local float *c, int c_row, int rows, int more) {    \
         ROWS_6(ZERO_##nv) for (int i = 0; i < k; ++i) {                                            \
             TIMES_##nv(LOAD_ONE, 0) ROWS_6(STEP_##nv) a += a_k;                                    \
             b += b_row;                                                                            \
@@ -27,10 +31,22 @@
 #define STEP_2(r) X_OF(r) TIMES_2(STEP_ONE, r)
 #define STEP_3(r) X_OF(r) TIMES_3(STEP_ONE, r)
 #define STEP_4(r) X_OF(r) TIMES_4(STEP_ONE, r)
-#define KEEP_1(r) TIMES_1(KEEP_ONE, r)
-#define KEEP_2(r) TIMES_2(KEEP_ONE, r)
-#define KEEP_3(r) TIMES_3(KEEP_ONE, r)
-#define KEEP_4(r) TIMES_4(KEEP_ONE, r)
+#define KEEP_1(r)                                                                                  \
+    if (r < rows) {                                                                               \
+        TIMES_1(KEEP_ONE, r)                                                                       \
+    }
+#define KEEP_2(r)                                                                                  \
+    if (r < rows) {                                                                               \
+        TIMES_2(KEEP_ONE, r)                                                                       \
+    }
+#define KEEP_3(r)                                                                                  \
+    if (r < rows) {                                                                               \
+        TIMES_3(KEEP_ONE, r)                                                                       \
+    }
+#define KEEP_4(r)                                                                                  \
+    if (r < rows) {                                                                               \
+        TIMES_4(KEEP_ONE, r)                                                                       \
+    }
 DEFINE_BLOCK(1)
 DEFINE_BLOCK(2)
 #if NV == 4
@@ -42,35 +58,29 @@ DEFINE_BLOCK(4)
  * last. */
 static void product(__local const float *a, int a_row, int a_k, int rows, __local const float *b,
                     int b_row, int columns, int k, __local float *c, int c_row, int more) {
-    float t[RPT * 4 * VW] __attribute__((aligned(64)));
     for (int j = 0; j < columns; j += NV * VW) {
         int vectors = min(NV, (columns - j) / VW);
         for (int i = 0; i < rows; i += RPT) {
             __local const float *at = a + i * a_row;
+            __local float *to = c + i * c_row + j;
             switch (vectors) {
             case 1:
-                block_1(at, a_row, a_k, b + j, b_row, k, t);
+                block_1(at, a_row, a_k, b + j, b_row, k, to, c_row, rows - i, more);
                 break;
 #if NV == 4
             case 2:
-                block_2(at, a_row, a_k, b + j, b_row, k, t);
+                block_2(at, a_row, a_k, b + j, b_row, k, to, c_row, rows - i, more);
                 break;
             case 3:
-                block_3(at, a_row, a_k, b + j, b_row, k, t);
+                block_3(at, a_row, a_k, b + j, b_row, k, to, c_row, rows - i, more);
                 break;
             default:
-                block_4(at, a_row, a_k, b + j, b_row, k, t);
+                block_4(at, a_row, a_k, b + j, b_row, k, to, c_row, rows - i, more);
 #else
             default:
-                block_2(at, a_row, a_k, b + j, b_row, k, t);
+                block_2(at, a_row, a_k, b + j, b_row, k, to, c_row, rows - i, more);
 #endif
             }
-            for (int r = 0; r < RPT && i + r < rows; ++r)
-                for (int v = 0; v < vectors; ++v) {
-                    __local float *to = c + (i + r) * c_row + j + v * VW;
-                    VF x = LOAD(t + (r * 4 + v) * VW);
-                    STORE(more ? x + LOAD(to) : x, to);
-                }
         }
     }
 }
@@ -140,16 +150,15 @@ static void turn(__local const float *in, int in_wide, int n, int d, __local flo
         }
 }
 
-/* Adds scale and mask to a row of scores; columns past `keys`, and past the query where causal,
- * become -inf. */
+/* Adds the mask, over scale, to a row of scores that still want the factor `scale`; columns past
+   `keys`, and past the query where causal, become -inf. */
 static void finish_scores(__local float *s, int keys, int wide, float scale,
                           __global const float *mask, int masked, int last) {
-    for (int j = 0; j < wide; j += VW) {
-        VF x = LOAD(s + j) * (VF)(scale);
-        if (masked)
-            x += j + VW <= keys ? LOAD(mask + j) : load_tail(mask + j, max(keys - j, 0), 0.0f);
-        STORE(x, s + j);
-    }
+    if (masked)
+        for (int j = 0; j < wide; j += VW) {
+            VF x = j + VW <= keys ? LOAD(mask + j) : load_tail(mask + j, max(keys - j, 0), 0.0f);
+            STORE(fma(x, (VF)(1.0f / scale), LOAD(s + j)), s + j);
+        }
     for (int j = min(keys, last + 1); j < wide; ++j)
         s[j] = -INFINITY;
 }
@@ -194,10 +203,10 @@ __kernel void attention(__global const float *q, int q_at, int q_row, int q_step
                           (flags & 2) ? i + r : keys);
             for (int j = 0; j < seen_wide; j += VW)
                 top = fmax(top, LOAD(row + j));
-            float most = max_v(top);
-            VF base = (VF)(most == -INFINITY ? 0.0f : most);
+            float most = max_v(top) * scale;
+            VF base = (VF)(most == -INFINITY ? 0.0f : -most);
             for (int j = 0; j < seen_wide; j += VW) {
-                VF e = exp_v(LOAD(row + j) - base);
+                VF e = exp_v(fma(LOAD(row + j), (VF)(scale), base));
                 STORE(e, row + j);
                 sum += e;
             }
@@ -273,7 +282,7 @@ attention_back(__global const float *q, int q_at, int q_row, int q_step, __globa
             finish_scores(row, seen, seen_wide, scale, mask + (long)(i + r) * mask_row, flags & 1,
                           (flags & 2) ? i + r : keys);
             for (int j = 0; j < seen_wide; j += VW) {
-                VF e = base == -INFINITY ? (VF)(0.0f) : exp_v(LOAD(row + j) - (VF)(base));
+                VF e = base == -INFINITY ? (VF)(0.0f) : exp_v(fma(LOAD(row + j), (VF)(scale), (VF)(-base)));
                 STORE(e, row + j);
                 STORE(e * (LOAD(slope + j) - mean) * (VF)(scale), slope + j);
             }
