@@ -12,7 +12,7 @@
    panel. */
 static const struct tile {
     int registers, columns, rows;
-} tiles[] = {{32, 3, 8}, {32, 4, 6}, {32, 2, 12}, {32, 1, 12}, {16, 2, 6}, {16, 3, 4}, {16, 1, 8}};
+} tiles[] = {{32, 4, 6}, {32, 3, 8}, {32, 2, 12}, {32, 1, 12}, {16, 2, 6}, {16, 3, 4}, {16, 1, 8}};
 
 /* The tile with the least padding for n columns; the first of the table among equals. */
 static const struct tile *tile_for(const hoi_device *device, int n) {
