@@ -35,10 +35,11 @@ local function find_file(folder, split)
 end
 
 -- Gets where a picture may lie.
-local function image_paths(folder, name)
+local function image_paths(folder, name, file)
   local split = name:match "^HICO_(%a+)2015" or ""
   return {
     ("%s/%s"):format(folder, name),
+    ("%s/%s"):format(file:gsub("%.json$", ""), name), -- as scripts/draw.lua lays them
     ("%s/images/%s"):format(folder, name),
     ("%s/images/%s2015/%s"):format(folder, split, name),
     ("%s/hico_20160224_det/images/%s2015/%s"):format(folder, split, name),
@@ -199,7 +200,7 @@ local function open(path, options)
       width = picture.width,
       height = picture.height,
       annotations = picture.annotations,
-    }, dataset.image_of(picture.name, image_paths(images, picture.name))
+    }, dataset.image_of(picture.name, image_paths(images, picture.name, file))
   end)
 end
 
