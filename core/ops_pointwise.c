@@ -135,24 +135,8 @@ hoi_tensor *hoi_combine(hoi_binary op, hoi_tensor *a, hoi_tensor *b, const char 
     return hoi_finish(y, launch_binary(device, op, left, right, hoi_tensor_span(y), rows, cols));
 }
 
-/* Sums g over the dimensions that were broadcast from `like`. Takes g. */
-static hoi_tensor *sum_to(hoi_tensor *g, const hoi_tensor *like) {
-    while (g && g->rank > like->rank) {
-        hoi_tensor *s = hoi_sum_plain(g, 0, false);
-        hoi_tensor_free(g);
-        g = s;
-    }
-    for (int i = 0; g && i < like->rank; ++i)
-        if (like->shape[i] == 1 && g->shape[i] != 1) {
-            hoi_tensor *s = hoi_sum_plain(g, i, true);
-            hoi_tensor_free(g);
-            g = s;
-        }
-    return g;
-}
-
 static bool give_summed(hoi_node *node, int i, hoi_tensor *g) {
-    return hoi_node_give(node, i, g ? sum_to(g, node->a.in[i]) : NULL);
+    return hoi_node_give(node, i, hoi_sum_to(g, node->a.in[i]));
 }
 
 static hoi_tensor *negative(hoi_tensor *x) {

@@ -110,22 +110,6 @@ static hoi_tensor *matmul_forward(const hoi_arguments *a, hoi_tensor **saved) {
                : NULL;
 }
 
-/* Sums g, which has leading dimensions s->lead, to the shape of `like`. Takes g. */
-static hoi_tensor *sum_lead(hoi_tensor *g, const hoi_tensor *like) {
-    while (g && g->rank > like->rank) {
-        hoi_tensor *sum = hoi_sum_plain(g, 0, false);
-        hoi_tensor_free(g);
-        g = sum;
-    }
-    for (int i = 0; g && i < like->rank - 2; ++i)
-        if (like->shape[i] == 1 && g->shape[i] != 1) {
-            hoi_tensor *sum = hoi_sum_plain(g, i, true);
-            hoi_tensor_free(g);
-            g = sum;
-        }
-    return g;
-}
-
 /* da = dy b', db = a' dy */
 static bool matmul_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *a = node->a.in[0], *b = node->a.in[1];
@@ -134,7 +118,7 @@ static bool matmul_pullback(hoi_node *node, hoi_tensor *dy) {
         return false;
     if (hoi_node_wants(node, 0)) {
         hoi_tensor *g = multiply(dy, false, b, true, &s, s.m, s.k, s.n);
-        if (!g || !hoi_node_give(node, 0, sum_lead(g, a)))
+        if (!hoi_node_give(node, 0, hoi_sum_to(g, a)))
             return false;
     }
     if (hoi_node_wants(node, 1)) {
@@ -149,7 +133,7 @@ static bool matmul_pullback(hoi_node *node, hoi_tensor *dy) {
             hoi_tensor_free(d);
         } else {
             g = multiply(a, true, dy, false, &s, s.k, s.n, s.m);
-            g = g ? sum_lead(g, b) : NULL;
+            g = hoi_sum_to(g, b);
         }
         if (!hoi_node_give(node, 1, g))
             return false;

@@ -33,6 +33,21 @@ hoi_tensor *hoi_sum_plain(hoi_tensor *x, int dimension, bool keep) {
     return reduced(x, dimension, keep, HOI_SUM, 1.0f);
 }
 
+hoi_tensor *hoi_sum_to(hoi_tensor *g, const hoi_tensor *like) {
+    while (g && g->rank > like->rank) {
+        hoi_tensor *sum = hoi_sum_plain(g, 0, false);
+        hoi_tensor_free(g);
+        g = sum;
+    }
+    for (int i = 0; g && i < like->rank; ++i)
+        if (like->shape[i] == 1 && g->shape[i] != 1) {
+            hoi_tensor *sum = hoi_sum_plain(g, i, true);
+            hoi_tensor_free(g);
+            g = sum;
+        }
+    return g;
+}
+
 /* ---- sum, mean, max: n = (dimension, keep) ---- */
 
 static hoi_tensor *sum_forward(const hoi_arguments *a, hoi_tensor **saved) {

@@ -116,19 +116,7 @@ static hoi_tensor *expand_forward(const hoi_arguments *a, hoi_tensor **saved) {
 }
 
 static bool expand_pullback(hoi_node *node, hoi_tensor *dy) {
-    hoi_tensor *x = node->a.in[0], *g = hoi_tensor_detach(dy);
-    while (g && g->rank > x->rank) {
-        hoi_tensor *s = hoi_sum_plain(g, 0, false);
-        hoi_tensor_free(g);
-        g = s;
-    }
-    for (int i = 0; g && i < x->rank; ++i)
-        if (x->shape[i] == 1 && g->shape[i] != 1) {
-            hoi_tensor *s = hoi_sum_plain(g, i, true);
-            hoi_tensor_free(g);
-            g = s;
-        }
-    return hoi_node_give(node, 0, g);
+    return hoi_node_give(node, 0, hoi_sum_to(hoi_tensor_detach(dy), node->a.in[0]));
 }
 
 /* ---- slice, pad, concat: a block copied between places ---- */

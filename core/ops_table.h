@@ -26,6 +26,8 @@ bool hoi_broadcast(const hoi_tensor *a, const hoi_tensor *b, const char *name, i
 hoi_tensor *hoi_combine(hoi_binary op, hoi_tensor *a, hoi_tensor *b, const char *name);
 hoi_tensor *hoi_expand_plain(hoi_tensor *x, int rank, const int64_t *shape);
 hoi_tensor *hoi_sum_plain(hoi_tensor *x, int dimension, bool keep);
+/* Sums g over the dimensions in which `like` was broadcast. Takes g; NULL gives NULL. */
+hoi_tensor *hoi_sum_to(hoi_tensor *g, const hoi_tensor *like);
 hoi_tensor *hoi_permute_plain(hoi_tensor *x, const int *order);
 
 #endif

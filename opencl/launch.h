@@ -49,7 +49,6 @@ typedef enum hoi_binary {
     HOI_DIVIDE,
     HOI_GREATER_OF,
     HOI_LESS_OF,
-    HOI_RAISE,
     HOI_GREATER,
     HOI_GREATER_EQUAL,
     HOI_EQUAL

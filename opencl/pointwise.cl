@@ -8,21 +8,10 @@
 #define EACH(out, expression)                                                                      \
     for (int i = from; i < to; i += VW) {                                                          \
         int left = to - i;                                                                         \
-        VF v = get(x + i, left);                                                                   \
+        VF v = get(x + i, left, 1.0f);                                                                   \
         put(expression, out + i, left);                                                            \
     }                                                                                              \
     break;
-
-static VF get(__global const float *p, int left) {
-    return left >= VW ? LOAD(p) : load_tail(p, left, 1.0f);
-}
-
-static void put(VF v, __global float *p, int left) {
-    if (left >= VW)
-        STORE(v, p);
-    else
-        store_tail(v, p, left);
-}
 
 /* Operations are numbered as enum hoi_unary; a, b are their own constants. */
 __kernel void unary(INPUT(x), OUTPUT(y), int n, int piece, int op, float a, float b) {
@@ -79,8 +68,8 @@ __kernel void unary_back(INPUT(x), INPUT(y), INPUT(dy), OUTPUT(dx), int n, int p
     y += y_at;
     dy += dy_at;
     dx += dx_at;
-#define D get(dy + i, left)
-#define Y get(y + i, left)
+#define D get(dy + i, left, 1.0f)
+#define Y get(y + i, left, 1.0f)
     switch (op) {
     case 0:
         EACH(dx, D * first)
@@ -157,10 +146,8 @@ __kernel void binary(INPUT(a), int a_row, int a_col, INPUT(b), int b_row, int b_
     case 5:
         EACH_PAIR(fmin(u, w))
     case 6:
-        EACH_PAIR(pow(u, w))
-    case 7:
         EACH_PAIR(u > w ? one : zero)
-    case 8:
+    case 7:
         EACH_PAIR(u >= w ? one : zero)
     default:
         EACH_PAIR(u == w ? one : zero)

@@ -7,16 +7,6 @@
     for (int r = from; r < to; ++r)
 #define ROW(p) (p + p##_at + (long)r * cols)
 
-static VF get(__global const float *p, int left, float fill) {
-    return left >= VW ? LOAD(p) : load_tail(p, left, fill);
-}
-static void put(VF v, __global float *p, int left) {
-    if (left >= VW)
-        STORE(v, p);
-    else
-        store_tail(v, p, left);
-}
-
 /* y = softmax(x), or its logarithm. A row of -inf gives zeros (-inf where logged), never NaN. */
 __kernel void softmax(INPUT(x), OUTPUT(y), int rows, int cols, int piece, int logged) {
     EACH_ROW {

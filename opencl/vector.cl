@@ -134,6 +134,18 @@ static void store_tail(VF v, __global float *p, int n) {
         p[i] = t[i];
 }
 
+/* A vector where at least VW floats are left, else what is left. */
+static VF get(__global const float *p, int left, float fill) {
+    return left >= VW ? LOAD(p) : load_tail(p, left, fill);
+}
+
+static void put(VF v, __global float *p, int left) {
+    if (left >= VW)
+        STORE(v, p);
+    else
+        store_tail(v, p, left);
+}
+
 static float half_or_bfloat(__global const void *p, long i, int type) {
     return type == 0   ? ((__global const float *)p)[i]
            : type == 1 ? vload_half(i, (__global const half *)p)
