@@ -231,22 +231,29 @@ static void sink_write(void *user, void *data, int size) {
     }
 }
 
-static bool encode(const hoi_image *image, bool jpeg, sink *s) {
-    int w = image->width, h = image->height;
-    *s = (sink){NULL, 0, 0, false};
-    /* above 90 stb keeps the colours at full resolution */
-    int ok = jpeg ? stbi_write_jpg_to_func(sink_write, s, w, h, 3, image->rgb, 95)
-                  : stbi_write_png_to_func(sink_write, s, w, h, 3, image->rgb, w * 3);
-    if (ok && !s->full)
-        return true;
-    free(s->bytes);
-    return hoi_fail("image: no memory to encode %d x %d pixels", w, h);
+enum { png, jpeg };
+
+/* Gets which of the two a name means, -1 for neither. */
+static int kind_of(const char *name) {
+    return strcasecmp(name, "png") == 0                                    ? png
+           : strcasecmp(name, "jpg") == 0 || strcasecmp(name, "jpeg") == 0 ? jpeg
+                                                                           : -1;
 }
 
-bool hoi_image_png(const hoi_image *image, unsigned char **bytes, size_t *n) {
-    sink s;
-    if (!encode(image, false, &s))
-        return false;
+bool hoi_image_encode(const hoi_image *image, const char *kind, int quality, unsigned char **bytes,
+                      size_t *n) {
+    int w = image->width, h = image->height, which = kind_of(kind);
+    if (which < 0)
+        return hoi_fail("image: encode as '%s': png or jpeg expected", kind);
+    if (quality < 1 || quality > 100)
+        return hoi_fail("image: quality %d: 1 to 100 expected", quality);
+    sink s = {NULL, 0, 0, false};
+    int ok = which == jpeg ? stbi_write_jpg_to_func(sink_write, &s, w, h, 3, image->rgb, quality)
+                           : stbi_write_png_to_func(sink_write, &s, w, h, 3, image->rgb, w * 3);
+    if (!ok || s.full) {
+        free(s.bytes);
+        return hoi_fail("image: no memory to encode %d x %d pixels", w, h);
+    }
     *bytes = s.bytes;
     *n = s.n;
     return true;
@@ -254,12 +261,12 @@ bool hoi_image_png(const hoi_image *image, unsigned char **bytes, size_t *n) {
 
 bool hoi_image_save(const hoi_image *image, const char *path) {
     const char *suffix = strrchr(path, '.');
-    bool png = suffix && strcasecmp(suffix, ".png") == 0;
-    bool jpeg = suffix && (strcasecmp(suffix, ".jpg") == 0 || strcasecmp(suffix, ".jpeg") == 0);
-    if (!png && !jpeg)
+    if (!suffix || kind_of(suffix + 1) < 0)
         return hoi_fail("image: %s: a name ending in .png, .jpg or .jpeg expected", path);
-    sink s;
-    if (!encode(image, jpeg, &s))
+    unsigned char *bytes;
+    size_t n;
+    /* above 90 stb keeps the colours at full resolution */
+    if (!hoi_image_encode(image, suffix + 1, 95, &bytes, &n))
         return false;
     size_t length = strlen(path) + 32;
     char *part = malloc(length);
@@ -268,7 +275,7 @@ bool hoi_image_save(const hoi_image *image, const char *path) {
     if (ok) {
         snprintf(part, length, "%s.%ld.part", path, (long)getpid());
         file = fopen(part, "wb");
-        ok = file && fwrite(s.bytes, 1, s.n, file) == s.n;
+        ok = file && fwrite(bytes, 1, n, file) == n;
         if (file && fclose(file) != 0)
             ok = false;
         ok = ok && rename(part, path) == 0;
@@ -279,7 +286,7 @@ bool hoi_image_save(const hoi_image *image, const char *path) {
             unlink(part);
     }
     free(part);
-    free(s.bytes);
+    free(bytes);
     return ok;
 }
 

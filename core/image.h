@@ -37,8 +37,10 @@ hoi_image *hoi_image_load_memory(const void *bytes, size_t n);
 /* Writes a .png, .jpg or .jpeg file, first under a temporary name: nobody sees half a picture. */
 bool hoi_image_save(const hoi_image *image, const char *path);
 
-/* Gets the bytes of a PNG file; the caller frees them. */
-bool hoi_image_png(const hoi_image *image, unsigned char **bytes, size_t *n);
+/* Gets the bytes of a file of the kind "png" or "jpeg"; the caller frees them. quality: of a JPEG,
+   1 to 100; above 90 its colours keep their full resolution. */
+bool hoi_image_encode(const hoi_image *image, const char *kind, int quality, unsigned char **bytes,
+                      size_t *n);
 
 /* Resizes with Pillow's antialiased bicubic filter (a = -0.5, its support widened when shrinking),
    equal to the byte: horizontal, then vertical, rounded to 8 bits in between, weights of 22

@@ -8,12 +8,20 @@
 #include <string.h>
 
 static const char *const IMAGE = "hoi.Image";
+static const char *const BYTES = "hoi.ImageBytes"; /* encoded ones, until Lua has its own copy */
 
 /* ------------------------------------------------------------------ making and dropping */
 
 static int image_release(lua_State *L) {
     void **slot = bind_slot(L, 1, IMAGE);
     hoi_image_free(*slot);
+    *slot = NULL;
+    return 0;
+}
+
+static int bytes_release(lua_State *L) {
+    void **slot = bind_slot(L, 1, BYTES);
+    free(*slot);
     *slot = NULL;
     return 0;
 }
@@ -453,6 +461,27 @@ static int image_save(lua_State *L) {
     return hoi_image_save(image, luaL_checkstring(L, 2)) ? 0 : bind_raise(L);
 }
 
+/* image:encode(kind, { quality }) -> the bytes of a file */
+static int image_encode(lua_State *L) {
+    static const char *const names[] = {"quality", NULL};
+    lua_settop(L, 3);
+    const hoi_image *image = bind_check(L, 1, IMAGE);
+    const char *kind = luaL_checkstring(L, 2);
+    bind_options(L, 3, names);
+    lua_Integer quality = bind_integer(L, 3, "quality", 95);
+    void **slot = bind_new(L, BYTES);
+    unsigned char *bytes;
+    size_t n;
+    if (!hoi_image_encode(image, kind, quality >= 1 && quality <= 100 ? (int)quality : 0, &bytes,
+                          &n))
+        return bind_raise(L);
+    *slot = bytes;
+    lua_pushlstring(L, (const char *)bytes, n);
+    *slot = NULL;
+    free(bytes);
+    return 1;
+}
+
 static int image_bytes(lua_State *L) {
     const hoi_image *image = bind_check(L, 1, IMAGE);
     lua_pushlstring(L, (const char *)image->rgb, (size_t)image->width * (size_t)image->height * 3);
@@ -489,6 +518,7 @@ int luaopen_hoi_image(lua_State *L) {
                                        {"crop", image_crop},
                                        {"save", image_save},
                                        {"bytes", image_bytes},
+                                       {"encode", image_encode},
                                        {"draw", image_draw},
                                        {"draw_interactions", image_draw_interactions},
                                        {NULL, NULL}};
@@ -499,6 +529,7 @@ int luaopen_hoi_image(lua_State *L) {
                                          {"plot", image_plot},     {NULL, NULL}};
     static const luaL_Reg calls[] = {{"__call", image_call}, {NULL, NULL}};
     bind_class(L, IMAGE, methods, metamethods, image_release);
+    bind_class(L, BYTES, NULL, NULL, bytes_release);
     luaL_newlib(L, functions);
     luaL_newlib(L, calls);
     lua_setmetatable(L, -2);

@@ -19,6 +19,7 @@ local rooms <const> = {
   { "hoi.progress", "progress" },
   { "hoi.safetensors", "safetensors" },
   { "hoi.owlvit", "owlvit" },
+  { "hoi.page", "page" },
   { "hoi.targets", "targets" },
   { "hoi.tensor", "tensor", "full", "zeros", "ones", "randn", "uniform", "concat", "seed",
     "checkpoint", "is_tensor", "roi", "gradcheck" },

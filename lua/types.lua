@@ -188,6 +188,12 @@ function Image:crop(box) end
 ---@param path string
 function Image:save(path) end
 
+--- Gets the bytes of a file of the picture.
+---@param kind "png"|"jpeg"
+---@param options? { quality?: integer } # of a JPEG (default 95), 1 to 100
+---@return string
+function Image:encode(kind, options) end
+
 --- Gets the pixels: rows from the top, red, green and blue byte of each pixel.
 ---@return string # width x height x 3 bytes
 function Image:bytes() end
@@ -237,6 +243,106 @@ function Pixels.batch(batch, preprocess) end
 ---@param batch hoi.MiniBatch
 ---@return hoi.Tensor # (n, cells * cells, 13) of 0 and 1: the 12 things, then person
 function Pixels.cells(batch) end
+
+---------------------------------------------------------------------------- pages
+
+--- Web pages in one file: pictures lie inside as JPEGs of bounded size, nothing is fetched; light and dark, for a phone too.
+---@class hoi.page
+hoi.page = {}
+
+--- A page being written. `add` and the like return the page.
+---@class hoi.Page
+---@field title string
+local Page = {}
+
+--- Makes an empty page with its title as a heading.
+---@param options? { title?: string }
+---@return hoi.Page
+function hoi.page.new(options) end
+
+--- Gets a text as it stands between tags or in a quoted attribute.
+---@param text any # tostring is called on it
+---@return string
+function hoi.page.escape(text) end
+
+--- Gets bytes in base64.
+---@param bytes string
+---@return string
+function hoi.page.base64(bytes) end
+
+--- Gets a picture as an address that holds it (data:image/jpeg;base64,...), made smaller where its longer side is above
+--- `side` pixels.
+---@param image hoi.Image
+---@param options? { side?: integer, quality?: integer } # side (default 960), quality of the JPEG (default 82)
+---@return string
+function hoi.page.address(image, options) end
+
+--- Gets a value as JSON in a script element, for the page's scripts: `JSON.parse(document.getElementById(id).textContent)`.
+---@param id string
+---@param value any # a string is taken as JSON text
+---@return string # HTML
+function hoi.page.island(id, value) end
+
+--- A box over a picture of a page: its label shows when the box is pointed at or tapped.
+---@class hoi.PageBox
+---@field box number[] # {x1, y1, x2, y2} in pixels of the picture
+---@field label? string
+---@field score? number
+---@field class? string # of the element; "human" and "object" have colors of their own
+---@field attributes? table<string, string> # of the element
+
+--- Gets a figure: the picture, boxes over it, a caption below it.
+---@param image hoi.Image
+---@param options? { side?: integer, quality?: integer, boxes?: hoi.PageBox[], caption?: string, alt?: string, class?: string, attributes?: table<string, string>, inside?: string } # side, quality: as address; caption, inside (stands over the picture): HTML; alt: the picture in words
+---@return string # HTML
+function hoi.page.figure(image, options) end
+
+--- Gets a table. Numbers stand on the right; the class "number" is theirs.
+---@param rows (string|number)[][]
+---@param options? { head?: string[], digits?: integer } # head: names of the columns; digits of numbers that are no integers (default 1)
+---@return string # HTML
+function hoi.page.table(rows, options) end
+
+--- Adds HTML as it is: texts in it have gone through `hoi.page.escape`.
+---@param html string
+---@return hoi.Page
+function Page:add(html) end
+
+--- Adds a figure, with the options of `hoi.page.figure`.
+---@param image hoi.Image
+---@param options? table
+---@return hoi.Page
+function Page:picture(image, options) end
+
+--- Adds a table, with the options of `hoi.page.table`.
+---@param rows (string|number)[][]
+---@param options? { head?: string[], digits?: integer }
+---@return hoi.Page
+function Page:table(rows, options) end
+
+--- Adds data for the page's scripts: see `hoi.page.island`.
+---@param id string
+---@param value any
+---@return hoi.Page
+function Page:data(id, value) end
+
+--- Adds to the style sheet.
+---@param css string
+---@return hoi.Page
+function Page:style(css) end
+
+--- Adds a script, which runs when the page is read.
+---@param text string # JavaScript
+---@return hoi.Page
+function Page:script(text) end
+
+--- Gets the whole page.
+---@return string # HTML
+function Page:html() end
+
+--- Writes the page; the file is the old or the new one, never half of it.
+---@param path string
+function Page:save(path) end
 
 ---------------------------------------------------------------------------- the drawn world
 

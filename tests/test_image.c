@@ -493,19 +493,31 @@ static void saved_pictures_come_back(void **state) {
     assert_int_equal(rmdir(folder), 0); /* fails if a temporary file stayed behind */
 }
 
-static void png_bytes_hold_the_picture(void **state) {
+static void encoded_bytes_hold_the_picture(void **state) {
     (void)state;
     hoi_image *image = made_up("checks", 30, 20);
     unsigned char *bytes;
     size_t n;
-    assert_true(hoi_image_png(image, &bytes, &n));
+    assert_true(hoi_image_encode(image, "png", 95, &bytes, &n));
     assert_memory_equal(bytes, "\x89PNG\r\n\x1a\n", 8);
     hoi_image *again = hoi_image_load_memory(bytes, n);
     assert_non_null(again);
     assert_memory_equal(again->rgb, image->rgb, 30 * 20 * 3);
     hoi_image_free(again);
-    hoi_image_free(image);
     free(bytes);
+    size_t larger = 0;
+    for (int quality = 95; quality > 0; quality -= 45) {
+        assert_true(hoi_image_encode(image, "jpeg", quality, &bytes, &n));
+        assert_memory_equal(bytes, "\xff\xd8\xff", 3);
+        assert_true(larger == 0 || n < larger);
+        larger = n;
+        free(bytes);
+    }
+    assert_false(hoi_image_encode(image, "webp", 95, &bytes, &n));
+    assert_non_null(strstr(hoi_error(), "'webp': png or jpeg expected"));
+    assert_false(hoi_image_encode(image, "jpeg", 0, &bytes, &n));
+    assert_non_null(strstr(hoi_error(), "quality 0: 1 to 100 expected"));
+    hoi_image_free(image);
 }
 
 int main(void) {
@@ -528,7 +540,7 @@ int main(void) {
         cmocka_unit_test(damaged_files_never_break_the_decoder),
         cmocka_unit_test(load_says_what_is_wrong_with_which_file),
         cmocka_unit_test(saved_pictures_come_back),
-        cmocka_unit_test(png_bytes_hold_the_picture),
+        cmocka_unit_test(encoded_bytes_hold_the_picture),
     };
     return cmocka_run_group_tests_name("image", tests, open_golden, close_golden);
 }
