@@ -81,8 +81,8 @@ int hoi_mini_class_thing(int class);
 /* Gets the probability that a group of this kind of picture is of the class (before decoys). */
 float hoi_mini_weight(hoi_mini_kind kind, int class);
 
-/* Gets the k-th zero-shot setting: default, rare_first, non_rare_first, unseen_verb, unseen_object;
-   NULL past the end. */
+/* Gets the k-th zero-shot setting: default, rare_first, non_rare_first, unseen_verb, unseen_object,
+   uc0 .. uc4 (unseen compositions: 12 classes at random, five times); NULL past the end. */
 const char *hoi_mini_setting(int k);
 
 /* Says whether the class is unseen in the setting. Nothing is unseen in "default" or in a setting

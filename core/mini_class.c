@@ -94,32 +94,49 @@ int hoi_mini_draw_class(hoi_random *r, hoi_mini_kind kind) {
     return class;
 }
 
-static const char *const SETTINGS[] = {"default", "rare_first", "non_rare_first", "unseen_verb",
-                                       "unseen_object"};
+static const char *const SETTINGS[] = {
+    "default", "rare_first", "non_rare_first", "unseen_verb", "unseen_object", "uc0", "uc1", "uc2",
+    "uc3",     "uc4"};
 
 const char *hoi_mini_setting(int k) {
     return named(SETTINGS, (int)(sizeof SETTINGS / sizeof *SETTINGS), k);
 }
 
-/* Walks the classes from the rarest or the most frequent one, and takes each that leaves another
-   seen class to its verb and two to its thing, until there are 12. */
-static bool taken_first(bool rarest, int class) {
-    bool taken[HOI_MINI_CLASSES] = {false};
-    int verbs[HOI_MINI_VERBS] = {0}, things[HOI_MINI_THINGS] = {0};
+enum walk { rarest_first, most_frequent_first, shuffled };
+
+/* Orders the classes as a setting walks them; `number` tells one shuffling from another. */
+static void order_classes(enum walk walk, uint64_t number, int order[HOI_MINI_CLASSES]) {
+    for (int i = 0; i < HOI_MINI_CLASSES; i++)
+        order[i] = walk == rarest_first ? HOI_MINI_CLASSES - 1 - i : i;
+    hoi_random r = hoi_random_stream(number, 0, 0);
+    for (uint32_t i = HOI_MINI_CLASSES - 1; walk == shuffled && i > 0; i--) {
+        uint32_t k = hoi_random_below(&r, i + 1);
+        int class = order[i];
+        order[i] = order[k];
+        order[k] = class;
+    }
+}
+
+/* Walks the classes and takes each that leaves another seen class to its verb and two to its thing,
+   until there are 12. */
+static bool taken(enum walk walk, uint64_t number, int class) {
+    bool unseen[HOI_MINI_CLASSES] = {false};
+    int verbs[HOI_MINI_VERBS] = {0}, things[HOI_MINI_THINGS] = {0}, order[HOI_MINI_CLASSES];
     for (int c = 0; c < HOI_MINI_CLASSES; c++) {
         verbs[CLASSES[c][0]]++;
         things[CLASSES[c][1]]++;
     }
+    order_classes(walk, number, order);
     for (int i = 0, count = 0; i < HOI_MINI_CLASSES && count < 12; i++) {
-        int c = rarest ? HOI_MINI_CLASSES - 1 - i : i;
+        int c = order[i];
         if (verbs[CLASSES[c][0]] > 1 && things[CLASSES[c][1]] > 2) {
             verbs[CLASSES[c][0]]--;
             things[CLASSES[c][1]]--;
-            taken[c] = true;
+            unseen[c] = true;
             count++;
         }
     }
-    return taken[class];
+    return unseen[class];
 }
 
 bool hoi_mini_unseen(const char *setting, int class) {
@@ -128,7 +145,10 @@ bool hoi_mini_unseen(const char *setting, int class) {
     }
     int verb = CLASSES[class][0], thing = CLASSES[class][1];
     if (!strcmp(setting, "rare_first") || !strcmp(setting, "non_rare_first")) {
-        return taken_first(setting[0] == 'r', class);
+        return taken(setting[0] == 'r' ? rarest_first : most_frequent_first, 0, class);
+    }
+    if (!strncmp(setting, "uc", 2) && setting[2] >= '0' && setting[2] <= '4' && !setting[3]) {
+        return taken(shuffled, (uint64_t)(setting[2] - '0'), class);
     }
     if (!strcmp(setting, "unseen_verb")) {
         return verb == HOI_MINI_KICK || verb == HOI_MINI_PULL;

@@ -135,7 +135,7 @@ static int mini_render(lua_State *L) {
 
 /* mini.unseen(setting) */
 static int mini_unseen(lua_State *L) {
-    const char *names[8];
+    const char *names[16];
     int count = 0;
     while ((names[count] = hoi_mini_setting(count))) {
         count++;

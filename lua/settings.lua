@@ -34,7 +34,8 @@ local hico_rare <const> = [[
     475 483 486 499-500 505 510 515 518 521 523 527 532 536 540 547-553 556-557 561 579 581-582
     587 593-594 596-598 600]]
 
-settings.names = { "default", "rare_first", "non_rare_first", "unseen_object", "unseen_verb" }
+settings.names = { "default", "rare_first", "non_rare_first", "unseen_object", "unseen_verb", "uc0",
+  "uc1", "uc2", "uc3", "uc4" }
 
 -- Gets the set { [id] = true } of "3 5-7".
 local function set(ranges)
@@ -47,20 +48,72 @@ local function set(ranges)
   return ids
 end
 
-local function check(setting)
-  for _, name in ipairs(settings.names) do
-    if name == setting then
-      return
+-- Gets the ids that stand in a file: a JSON list (or an object that holds one under the file's
+-- name), or text with numbers and ranges. They count from 0, as the published lists do.
+local function ids_of(path)
+  local file <close> = assert(io.open(path, "rb"))
+  local text <const> = file:read "a"
+  if not text:find "^%s*[%[{]" then
+    local strange <const> = text:gsub("#[^\n]*", ""):match "[^%d%s,%-]+"
+    if strange then
+      error(("%s: ids of unseen classes wanted (numbers and ranges, or a JSON list), found '%s'")
+        :format(path, strange), 0)
+    end
+    local ids = {}
+    for first, last in text:gsub("#[^\n]*", ""):gmatch "(%d+)%-?(%d*)" do
+      for id = math.tointeger(first), math.tointeger(last) or math.tointeger(first) do
+        ids[#ids + 1] = id
+      end
+    end
+    return ids
+  end
+  local data = require "hoi.json".load(path)
+  data = data[path:match "([^/]*)%.[^./]*$" or path] or data
+  for i, id in ipairs(data) do
+    if math.type(id) ~= "integer" then
+      error(("%s: item %d: the id of a class wanted, got %s"):format(path, i, tostring(id)), 0)
     end
   end
-  local known <const> = table.concat(settings.names, ", ")
-  error(("setting '%s' is not known (known: %s)"):format(setting, known), 0)
+  return data
 end
 
-function settings.unseen(dataset, setting)
-  check(setting)
+-- Gets the set of a user's own file, for a list of `count` classes.
+local function read(path, count)
+  local ids = {}
+  for _, id in ipairs(ids_of(path)) do
+    if id < 0 or id >= count then
+      error(("%s: class %d: ids from 0 to %d wanted"):format(path, id, count - 1), 0)
+    end
+    ids[id + 1] = true
+  end
+  if not next(ids) then
+    error(("%s: it names no unseen class: a list of ids wanted"):format(path), 0)
+  end
+  return ids
+end
+
+local function is_known(setting)
+  for _, name in ipairs(settings.names) do
+    if name == setting then
+      return true
+    end
+  end
+end
+
+-- Gets the set of the unseen classes of a list. setting: a name, or a file of ids.
+function settings.unseen(dataset, setting, count)
   if setting == "default" then
     return {}
+  elseif not is_known(setting) then
+    if require "hoi.system".kind(setting) == "file" then
+      return read(setting, count)
+    end
+    error(("setting '%s' is not known (known: %s) and no file of ids of unseen classes"):format(
+      setting, table.concat(settings.names, ", ")), 0)
+  elseif dataset == "hico" and not hico[setting] then
+    error(("setting '%s': hoi does not come with its list of unseen classes; write their ids, from"
+      .. " 0 to 599, into a file (a JSON list, or text) and give the file as the setting, for"
+      .. " instance '%s.json'"):format(setting, setting), 0)
   elseif dataset == "hico" then
     return set(hico[setting])
   elseif dataset == "mini" then
@@ -70,8 +123,8 @@ function settings.unseen(dataset, setting)
     end
     return ids
   end
-  error(("setting '%s' is not defined for the classes '%s', only for hico and mini")
-    :format(setting, dataset), 0)
+  error(("setting '%s' is not defined for the classes '%s', only for hico and mini; a file of ids"
+    .. " from 0 may be given in its place"):format(setting, dataset), 0)
 end
 
 -- HICO-DET: fewer than 10 training annotations; the drawn world: its 12 least frequent classes.

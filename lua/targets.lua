@@ -271,7 +271,7 @@ end
 
 -- Marks what the setting holds back and what is rare.
 local function mark(self, setting)
-  local unseen, rare = settings.unseen(self.name, setting), settings.rare(self.name)
+  local unseen, rare = settings.unseen(self.name, setting, #self), settings.rare(self.name)
   for i, row in ipairs(self) do
     row.seen = not unseen[i]
     row.rare = rare[i] == true
@@ -317,7 +317,7 @@ local function load_list(what, options)
   if type(what) == "string" and known[what] then
     return known[what](options.setting)
   elseif options.setting ~= "default" then
-    error(("setting '%s' is defined for hico, hico.verbs and mini only; another list's classes say"
+    error(("setting '%s' is defined for hoi's own lists only; another list's classes say"
       .. " \"seen\": false themselves"):format(options.setting), 0)
   elseif type(what) == "string" then
     local file = io.open(what, "rb")

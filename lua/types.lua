@@ -353,7 +353,7 @@ function Page:save(path) end
 ---@field verbs string[] # the 12 verbs: "hold", "carry", "sit_on", ...
 ---@field classes hoi.MiniClass[] # the 60 valid pairs of verb and thing, the most frequent first
 ---@field words string[] # all words that captions, names and descriptions are made of, in alphabetical order
----@field settings string[] # "default", "rare_first", "non_rare_first", "unseen_verb", "unseen_object"
+---@field settings string[] # "default", "rare_first", "non_rare_first", "unseen_verb", "unseen_object", "uc0" to "uc4"
 hoi.mini = {}
 
 --- A class of the drawn world.
@@ -384,7 +384,7 @@ hoi.mini = {}
 function hoi.mini.render(kind, seed, index, options) end
 
 --- Says for each of the 60 classes whether it is unseen in a zero-shot setting. Raises an error for an unknown setting.
----@param setting "default"|"rare_first"|"non_rare_first"|"unseen_verb"|"unseen_object"
+---@param setting "default"|"rare_first"|"non_rare_first"|"unseen_verb"|"unseen_object"|"uc0"|"uc1"|"uc2"|"uc3"|"uc4"
 ---@return boolean[] # in the order of mini.classes
 function hoi.mini.unseen(setting) end
 
@@ -450,7 +450,7 @@ function MiniBatch:release() end
 --- (`description` may stand for a single description), or just a sentence. Raises an error that names the row that is
 --- wrong or comes twice.
 ---@param list string|table
----@param options? { setting?: string } # setting = "default"; "rare_first", "non_rare_first", "unseen_object", "unseen_verb" mark unseen classes of hico, hico.verbs and mini
+---@param options? { setting?: string } # setting = "default"; "rare_first", "non_rare_first", "unseen_object", "unseen_verb" mark unseen classes of hico, hico.verbs and mini, "uc0" to "uc4" those of mini; or a file of ids of unseen classes, from 0 (a JSON list, or text with ranges)
 ---@return hoi.Targets
 function hoi.targets(list, options) end
 

@@ -429,8 +429,34 @@ static void test_unseen_verbs_and_things_leave_no_class_of_theirs(void **state) 
     assert_int_equal(things, 10);
     assert_string_equal(hoi_mini_setting(0), "default");
     assert_string_equal(hoi_mini_setting(4), "unseen_object");
-    assert_null(hoi_mini_setting(5));
     assert_false(hoi_mini_unseen("unseen_verb", -1));
+}
+
+static void
+test_unseen_compositions_differ_and_leave_every_verb_and_thing_a_seen_class(void **state) {
+    (void)state;
+    unsigned char seen_as[5][HOI_MINI_CLASSES];
+    for (int k = 0; k < 5; k++) {
+        const char *setting = hoi_mini_setting(5 + k);
+        assert_string_equal(setting, ((const char *[]){"uc0", "uc1", "uc2", "uc3", "uc4"})[k]);
+        int unseen = 0, verbs[HOI_MINI_VERBS] = {0}, things[HOI_MINI_THINGS] = {0};
+        for (int c = 0; c < HOI_MINI_CLASSES; c++) {
+            bool held = hoi_mini_unseen(setting, c);
+            seen_as[k][c] = held;
+            unseen += held;
+            verbs[hoi_mini_class_verb(c)] += !held;
+            things[hoi_mini_class_thing(c)] += !held;
+        }
+        assert_int_equal(unseen, 12);
+        for (int v = 0; v < HOI_MINI_VERBS; v++)
+            assert_true(verbs[v] >= 1);
+        for (int t = 0; t < HOI_MINI_THINGS; t++)
+            assert_true(things[t] >= 2);
+        for (int j = 0; j < k; j++)
+            assert_memory_not_equal(seen_as[j], seen_as[k], HOI_MINI_CLASSES);
+    }
+    assert_null(hoi_mini_setting(10));
+    assert_false(hoi_mini_unseen("uc5", 0));
 }
 
 /* ---------------------------------------------------------------- texts */
@@ -585,6 +611,8 @@ int main(void) {
         cmocka_unit_test(test_sizes_vary_more_where_there_are_decoys),
         cmocka_unit_test(test_first_settings_take_the_listed_classes),
         cmocka_unit_test(test_unseen_verbs_and_things_leave_no_class_of_theirs),
+        cmocka_unit_test(
+            test_unseen_compositions_differ_and_leave_every_verb_and_thing_a_seen_class),
         cmocka_unit_test(test_texts_of_classes_read_as_they_should),
         cmocka_unit_test(test_descriptions_do_not_name_the_verb_and_names_do),
         cmocka_unit_test(test_captions_keep_to_the_vocabulary_and_the_context),
