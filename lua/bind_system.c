@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -39,6 +40,19 @@ static int system_kind(lua_State *L) {
         lua_pushstring(L, S_ISDIR(info.st_mode)   ? "folder"
                           : S_ISREG(info.st_mode) ? "file"
                                                   : "other");
+    return 1;
+}
+
+/* stamp(path): a text that changes with the file: its size and the time of its last change. */
+static int system_stamp(lua_State *L) {
+    struct stat info;
+    const char *path = luaL_checkstring(L, 1);
+    if (stat(path, &info) != 0)
+        return luaL_error(L, "%s: %s", path, strerror(errno));
+    char text[96];
+    snprintf(text, sizeof text, "%lld %lld.%09ld", (long long)info.st_size,
+             (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+    lua_pushstring(L, text);
     return 1;
 }
 
@@ -89,7 +103,8 @@ static int system_make_folder(lua_State *L) {
 int luaopen_hoi_system(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"now", system_now},   {"terminal", system_terminal},       {"kind", system_kind},
-        {"list", system_list}, {"make_folder", system_make_folder}, {NULL, NULL}};
+        {"list", system_list}, {"make_folder", system_make_folder}, {"stamp", system_stamp},
+        {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushliteral(L, HOI_VERSION);
     lua_setfield(L, -2, "version");

@@ -111,6 +111,11 @@ function System.list(folder) end
 ---@param path string
 function System.make_folder(path) end
 
+--- Gets a text that changes with a file: its size and the time of its last change. Raises an error when there is none.
+---@param path string
+---@return string
+function System.stamp(path) end
+
 --- Strict options for functions of one's own (require "hoi.options").
 ---@class hoi.options
 ---@overload fun(given?: table, known: table): table
@@ -532,6 +537,9 @@ local Coco = {}
 ---@field width integer
 ---@field height integer
 ---@field annotations hoi.Annotation[]
+---@field source { path?: string, kind?: string, seed?: integer, index?: integer, decoys?: boolean } # where the pixels come from: a file, or a picture of the drawn world
+---@field identity string # a text no other picture has; it changes with the file
+---@field persons? { box: number[], actions?: table<string, boolean>, roles: table<string, number[]> }[] # V-COCO's own layout: everyone, what they do (nil: not looked at), and the object's box by verb
 ---@field caption? string # data.mini
 ---@field instances? { box: number[], label: string }[] # data.mini: everyone and everything, for measuring detectors
 
@@ -560,10 +568,12 @@ hoi.data = {}
 ---@return hoi.Dataset
 function hoi.data.hicodet(path, options) end
 
---- Reads V-COCO in HICO-DET's layout: instances_vcoco_<split>.json in a folder, or a file. Verbs are V-COCO's actions;
---- "hit", "eat", "cut" with an instrument are "hit_with", "eat_with", "cut_with".
+--- Reads V-COCO in HICO-DET's layout (instances_vcoco_<split>.json), or as its authors publish it (vcoco_<split>.json
+--- with instances_vcoco_all_2014.json beside or above it): a folder of either, or a file. Verbs are V-COCO's actions;
+--- "hit", "eat", "cut" with an instrument are "hit_with", "eat_with", "cut_with". In the authors' layout test pictures
+--- without interaction stay: role AP counts everyone who does something.
 ---@param path string
----@param options? { split?: "train"|"val"|"trainval"|"test", empty?: boolean, images?: string } # split = "test", empty = false
+---@param options? { split?: "train"|"val"|"trainval"|"test", setting?: string, empty?: boolean, images?: string, instances?: string } # split = "test", setting = "default" or a file of unseen ids, empty = false; instances: the file of COCO's boxes
 ---@return hoi.Dataset
 function hoi.data.vcoco(path, options) end
 

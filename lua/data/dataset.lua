@@ -12,19 +12,40 @@ function Dataset:__len()
 end
 
 -- A picture { name, path, width, height, annotations }. Its `image` is loaded at the first look and
--- then kept; width and height too where the annotations do not tell them.
+-- then kept; width and height too where the annotations do not tell them. Its `source` says where
+-- the pixels come from: { path = string }, or { kind, seed, index, decoys } of the drawn world. Its
+-- `identity` is a text that no other picture has: what is kept of the picture is kept under it.
 local Item <const> = { __name = "hoi.Picture" }
 
-local loaders <const> = setmetatable({}, { __mode = "k" }) -- item -> function
+local sources <const> = setmetatable({}, { __mode = "k" }) -- item -> function that gets its source
+
+local function load_image(source)
+  local image <const> = require "hoi.image"
+  if source.path then
+    return image.load(source.path)
+  end
+  local truth <const> = require "hoi.mini".render(source.kind, source.seed, source.index,
+    { decoys = source.decoys })
+  return image.new(truth.width, truth.height, truth.rgb)
+end
 
 function Item:__index(key)
-  if key == "image" then
-    local image = loaders[self]()
-    rawset(self, "image", image)
-    return image
+  local value
+  if key == "source" then
+    value = sources[self]()
+  elseif key == "image" then
+    value = load_image(self.source)
+  elseif key == "identity" then
+    local source <const> = self.source
+    value = source.path and ("%s %s"):format(source.path, system.stamp(source.path))
+      or ("mini %s %d %d %s"):format(source.kind, source.seed, source.index, source.decoys)
   elseif key == "width" or key == "height" then
     return self.image[key]
   end
+  if value ~= nil then
+    rawset(self, key, value)
+  end
+  return value
 end
 
 function Dataset:__index(i)
@@ -32,8 +53,8 @@ function Dataset:__index(i)
   if math.type(i) ~= "integer" or i < 1 or i > size then
     return nil
   end
-  local item, load_image = hidden[self].item(i)
-  loaders[item] = load_image
+  local item, source = hidden[self].item(i)
+  sources[item] = source
   return setmetatable(item, Item)
 end
 
@@ -45,8 +66,8 @@ end
 
 local dataset <const> = {}
 
--- Makes a data set of `size` pictures; item(i) gets the i-th as a table, and a function that loads
--- its image.
+-- Makes a data set of `size` pictures; item(i) gets the i-th as a table, and a function that gets
+-- its source.
 function dataset.new(fields, size, item)
   local self = setmetatable(fields, Dataset)
   hidden[self] = { size = size, item = item }
@@ -58,12 +79,12 @@ function dataset.folder_of(path)
   return path:match "^(.*)/[^/]*$" or "."
 end
 
--- Gets the function that loads a picture from the first of the paths where there is a file.
-function dataset.image_of(name, paths)
+-- Gets the function that gets a picture's source: the first of the paths where there is a file.
+function dataset.source_of(name, paths)
   return function()
     for _, path in ipairs(paths) do
       if system.kind(path) == "file" then
-        return require "hoi.image".load(path)
+        return { path = path }
       end
     end
     error(("%s: none of these is there: %s"):format(name, table.concat(paths, ", ")), 0)

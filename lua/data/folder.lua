@@ -30,6 +30,6 @@ return function(path)
   return dataset.new({ name = path }, #paths, function(i)
     local file <const> = paths[i]
     local name <const> = file:match "[^/]*$"
-    return { name = name, path = file, annotations = {} }, dataset.image_of(name, { file })
+    return { name = name, path = file, annotations = {} }, dataset.source_of(name, { file })
   end)
 end

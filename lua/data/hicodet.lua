@@ -200,7 +200,7 @@ local function open(path, options)
       width = picture.width,
       height = picture.height,
       annotations = picture.annotations,
-    }, dataset.image_of(picture.name, image_paths(images, picture.name, file))
+    }, dataset.source_of(picture.name, image_paths(images, picture.name, file))
   end)
 end
 

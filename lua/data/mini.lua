@@ -95,7 +95,8 @@ return function(options)
     setting = options.setting,
     targets = targets,
   }, size, function(i)
-    local truth <const> = draw(index_of(i))
+    local index <const> = index_of(i)
+    local truth <const> = draw(index)
     return {
       name = ("mini-%s-%05d"):format(options.split, i),
       width = truth.width,
@@ -104,7 +105,8 @@ return function(options)
       instances = instances(truth),
       annotations = (annotations(truth, targets, training)),
     }, function()
-      return require "hoi.image".new(truth.width, truth.height, truth.rgb)
+      return { kind = split.kind, seed = options.seed, index = split.first + index,
+        decoys = options.decoys }
     end
   end)
 end

@@ -1,8 +1,10 @@
--- vcoco: V-COCO in HICO-DET's layout (instances_vcoco_*.json): per picture boxes_h, boxes_o,
--- actions (from 0), objects (from 1: 0 is the background) and file_name.
+-- vcoco: V-COCO, in HICO-DET's layout (instances_vcoco_*.json): per picture boxes_h, boxes_o,
+-- actions (from 0), objects (from 1: 0 is the background) and file_name; or as its authors publish
+-- it (vcoco_official.lua).
 local dataset <const> = require "hoi.data.dataset"
 local json <const> = require "hoi.json"
 local make_targets <const> = require "hoi.targets"
+local official <const> = require "hoi.data.vcoco_official"
 local read_options <const> = require "hoi.options"
 local system <const> = require "hoi.system"
 
@@ -66,12 +68,8 @@ local function read_picture(entry, name, targets, file)
   return annotations
 end
 
-local function open(path, options)
-  local file = path
-  if system.kind(path) == "folder" then
-    file = ("%s/instances_vcoco_%s.json"):format(path:gsub("(.)/+$", "%1"), options.split)
-  end
-  local data, targets, pictures = json.load(file), make_targets "vcoco", {}
+local function read_instances(data, targets, file)
+  local pictures = {}
   if type(data) ~= "table" or type(data.annotations) ~= "table" then
     error(("%s: the list 'annotations' is missing"):format(file), 0)
   end
@@ -82,25 +80,57 @@ local function open(path, options)
     end
     pictures[i] = { name = name, annotations = read_picture(entry, name, targets, file) }
   end
-  local kept, skipped = dataset.select(pictures, targets, false, options.empty)
+  return pictures
+end
+
+-- Gets the annotation file of a split in a folder: either layout's.
+local function find_file(folder, split)
+  local places <const> = { "%s/instances_vcoco_%s.json", "%s/vcoco_%s.json",
+    "%s/vcoco/vcoco_%s.json", "%s/data/vcoco/vcoco_%s.json" }
+  for i, place in ipairs(places) do
+    places[i] = place:format(folder, split)
+    if system.kind(places[i]) == "file" then
+      return places[i]
+    end
+  end
+  error(("data.vcoco: no annotations of split '%s': none of these is there: %s"):format(split,
+    table.concat(places, ", ")), 0)
+end
+
+local function open(path, options)
+  local file = path
+  if system.kind(path) == "folder" then
+    file = find_file(path:gsub("(.)/+$", "%1"), options.split)
+  end
+  local data, targets = json.load(file), make_targets("vcoco", { setting = options.setting })
+  local whole <const> = official.is(data)
+  local pictures <const> = (whole and official.read or read_instances)(data, targets, file,
+    options.instances)
+  -- published measures count whoever does something, with or without an object
+  local empty <const> = options.empty or whole and options.split == "test"
+  local kept, skipped = dataset.select(pictures, targets, options.split ~= "test", empty)
   local images <const> = options.images or dataset.folder_of(file)
   return dataset.new({
     name = file,
     split = options.split,
-    setting = "default",
+    setting = options.setting,
     targets = targets,
     skipped = skipped,
   }, #kept, function(i)
     local picture <const> = kept[i]
     return {
       name = picture.name,
+      width = picture.width,
+      height = picture.height,
       annotations = picture.annotations,
-    }, dataset.image_of(picture.name, image_paths(images, picture.name))
+      persons = picture.persons,
+    }, dataset.source_of(picture.name, image_paths(images, picture.name))
   end)
 end
 
 return function(path, options)
-  options = read_options(options, { split = "test", empty = false, "images" })
+  options = read_options(options,
+    { split = "test", setting = "default", empty = false, "images", "instances" })
   if type(path) ~= "string" then
     error(("data.vcoco: the path of a folder or file expected, got %s"):format(type(path)), 2)
   elseif not splits[options.split] then

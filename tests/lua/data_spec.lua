@@ -458,6 +458,69 @@ describe("data.vcoco", function()
   end)
 end)
 
+describe("data.vcoco in its authors' layout", function()
+  -- One picture of 20 x 10: two people and a stranger, a ball and a bat.
+  local function files()
+    json.save(folder .. "/instances_vcoco_all_2014.json", {
+      images = { { id = 9, file_name = "a.bmp", width = 20, height = 10 },
+        { id = 8, file_name = "other.bmp", width = 20, height = 10 } },
+      categories = { { id = 1, name = "person" }, { id = 37, name = "sports ball" },
+        { id = 39, name = "baseball bat" } },
+      annotations = {
+        { id = 1, image_id = 9, category_id = 1, bbox = { 0, 0, 5, 9 }, area = 30 },
+        { id = 2, image_id = 9, category_id = 1, bbox = { 14, 2, 9, 12 }, area = 30 },
+        { id = 3, image_id = 9, category_id = 1, bbox = { 7, 0, 3, 3 }, area = 9 },
+        { id = 4, image_id = 9, category_id = 37, bbox = { 6, 4, 2, 2 }, area = 4 },
+        { id = 5, image_id = 9, category_id = 39, bbox = { 1, 1, 1, 4 }, area = 4 }, -- 1 wide: gone
+        { id = 6, image_id = 9, category_id = 39, bbox = { 1, 1, 3, 4 }, area = 9 },
+        { id = 7, image_id = 8, category_id = 1, bbox = { 0, 0, 5, 9 }, area = 30 },
+      },
+    })
+    local function action(name, roles, label, objects)
+      return { action_name = name, role_name = roles, include = json.array {}, image_id = { 9, 9 },
+        ann_id = { 1, 2 }, label = label, role_object_id = objects }
+    end
+    json.save(folder .. "/vcoco_test.json", {
+      action("stand", { "agent" }, { 1, 1 }, { 1, 2 }),
+      action("hit", { "agent", "instr", "obj" }, { 1, 0 }, { 1, 2, 6, 0, 4, 0 }),
+      action("kick", { "agent", "obj" }, { 0, 1 }, { 1, 2, 0, 0 }),
+      action("point", { "agent", "instr" }, { 1, 0 }, { 1, 2, 4, 0 }),
+    })
+    return folder .. "/vcoco_test.json"
+  end
+
+  it("reads people, what they do and with what", function()
+    local set = data.vcoco(files())
+    assert.are.equal(1, #set)
+    local item = set[1]
+    assert.are.same({ "a.bmp", 20, 10 }, { item.name, item.width, item.height })
+    local people = item.persons
+    assert.are.same({ 0, 0, 4, 8 }, people[1].box)
+    assert.are.same({ 14, 2, 19, 9 }, people[2].box) -- cut off at the picture's edge
+    assert.are.same({ hit = true, hit_with = true }, people[1].actions)
+    assert.are.same({ hit = { 6, 4, 7, 5 }, hit_with = { 1, 1, 3, 4 } }, people[1].roles)
+    assert.are.same({ kick = true }, people[2].actions)
+    assert.are.same({}, people[2].roles)
+    assert.is_nil(people[3].actions) -- a stranger nobody has looked at
+    local a = item.annotations
+    assert.are.same({ "hit_with", "baseball bat", "hit", "sports ball" },
+      { a[1].verb, a[1].object, a[2].verb, a[2].object })
+    assert.are.equal("hit", set.targets[a[2].target].verb)
+  end)
+
+  it("is found in a folder, and its boxes are asked for by name", function()
+    files()
+    os.remove(folder .. "/instances_vcoco_test.json")
+    assert.are.equal(1, #data.vcoco(folder))
+    local boxes = folder .. "/instances_vcoco_all_2014.json"
+    assert(os.rename(boxes, folder .. "/boxes.json"))
+    says("holds no boxes", data.vcoco, folder)
+    assert.are.equal(1, #data.vcoco(folder, { instances = folder .. "/boxes.json" }))
+    os.remove(folder .. "/vcoco_test.json")
+    says("none of these is there", data.vcoco, folder)
+  end)
+end)
+
 describe("data.folder", function()
   it("lists pictures by name and nothing else", function()
     system.make_folder(folder .. "/pictures")
@@ -472,6 +535,23 @@ describe("data.folder", function()
     assert.are.same({}, set[1].annotations)
     assert.are.equal(1, #data.folder(folder .. "/pictures/a.bmp"))
     says("there is no such folder", data.folder, folder .. "/nowhere")
+  end)
+end)
+
+describe("a picture of a data set", function()
+  it("has an identity of its own, and says where its pixels come from", function()
+    local path = picture("one.bmp", 3, 2)
+    local one = data.folder(path)[1]
+    assert.are.equal(path, one.source.path)
+    local before = one.identity
+    picture("one.bmp", 4, 2)
+    assert.are_not.equal(before, data.folder(path)[1].identity)
+    local set = data.mini { split = "validation", seed = 5 }
+    assert.are.same({ kind = "test", seed = 5, index = (1 << 40) + 1, decoys = true },
+      set[2].source)
+    assert.are.equal(set[2].identity, data.mini { split = "validation", seed = 5 }[2].identity)
+    assert.are_not.equal(set[2].identity, set[3].identity)
+    assert.are_not.equal(set[2].identity, data.mini { split = "validation" }[2].identity)
   end)
 end)
 
