@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "golden"))
 import blocks  # noqa: E402  (they lie beside the files they write)
 import clip  # noqa: E402
 import ezhoi_modules  # noqa: E402
+import ezhoi_whole  # noqa: E402
 import folders  # noqa: E402
 import losses  # noqa: E402
 import owlvit  # noqa: E402
@@ -38,6 +39,7 @@ MAKERS = {
     "schedule": training.make_schedule,
     "roi": regions.make_roi,
     "ezhoi_modules": ezhoi_modules.make_ezhoi_modules,
+    "ezhoi_whole": ezhoi_whole.make_ezhoi_whole,
 }
 
 if __name__ == "__main__":

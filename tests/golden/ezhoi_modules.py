@@ -12,7 +12,7 @@ def parameters(seed, shapes):
     """Leaves of trained size: no branch is zero as it would be at the start of training."""
     made = {}
     for name, shape in shapes.items():
-        if "norm" in name or name == "scale":
+        if "norm" in name or name.split(".")[-1] == "scale":
             value = normal(seed + name, *shape, scale=0.15) + name.endswith("weight")
         elif len(shape) == 1:
             value = normal(seed + name, *shape, scale=0.1)

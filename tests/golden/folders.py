@@ -1,4 +1,4 @@
-"""Four made-up models in Hugging Face layout: configurations, tokenizer files, weights."""
+"""Five made-up models in Hugging Face layout: configurations, tokenizer files, weights."""
 import json
 import math
 
@@ -111,6 +111,11 @@ GELU = dict(
     text_config=tower(24, 2, 3, 72, "gelu", vocab_size=len(VOCAB), max_position_embeddings=20,
                       bos_token_id=SOT, eos_token_id=EOT, pad_token_id=EOT),
     vision_config=tower(32, 2, 2, 128, "gelu", image_size=32, patch_size=8))
+EZHOI = dict(                                # prompts need text width = joint width, some blocks
+    projection_dim=16,
+    text_config=tower(16, 2, 4, 64, "quick_gelu", vocab_size=len(VOCAB),
+                      max_position_embeddings=20, bos_token_id=SOT, eos_token_id=EOT),
+    vision_config=tower(24, 3, 4, 96, "quick_gelu", image_size=32, patch_size=8))
 OWL = dict(
     projection_dim=24,
     text_config=tower(24, 3, 2, 96, "quick_gelu", vocab_size=len(VOCAB),
@@ -150,6 +155,11 @@ def make_folders():
         "vision_config_dict": None})
     write_tokenizer(folder, 20, "<|endoftext|>")
     write_preprocessor(folder, 30, "old")
+
+    folder = HERE / "clip_ezhoi"
+    model_of(CLIPModel, CLIPConfig(**EZHOI), "clip_ezhoi.").save_pretrained(folder)
+    write_tokenizer(folder, 20, "<|endoftext|>")
+    write_preprocessor(folder, 32, "old")
 
     folder = HERE / "owlvit"
     model_of(OwlViTForObjectDetection, OwlViTConfig(**OWL), "owlvit.").save_pretrained(folder)
