@@ -69,6 +69,17 @@ hoi_tensor *hoi_matmul(hoi_tensor *a, hoi_tensor *b);
 hoi_tensor *hoi_linear(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias,
                        hoi_activation activation, hoi_tensor *residual);
 
+/* ---- convolutions and pools (ops_conv.c) of pictures (b, h, w, channels) ---- */
+/* act(sum over windows x weight + bias + residual), (b, rows, columns, out). weight (out, k, k,
+   channels), also F16 or BF16, bias (out) or NULL, residual as the result or NULL, activation
+   HOI_LINEAR or HOI_RELU. Zeros `pad` wide around x. */
+hoi_tensor *hoi_conv2d(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias, int stride, int pad,
+                       hoi_activation activation, hoi_tensor *residual);
+/* The greatest value of each window; of equal ones the gradient goes to the first. */
+hoi_tensor *hoi_max_pool(hoi_tensor *x, int kernel, int stride, int pad);
+/* The mean of each window, zeros outside counted. */
+hoi_tensor *hoi_mean_pool(hoi_tensor *x, int kernel, int stride, int pad);
+
 /* ---- attention (ops_attention.c) ---- */
 /* softmax(q k' / sqrt(d) + mask) v per head. q (b, n, width), k and v (b, m, width), width = heads
      d. NULL k and v: q holds all three side by side, (b, n, 3 width). mask: additive (n, m), (b, 1,

@@ -183,5 +183,8 @@ const hoi_operation *const hoi_operations[] = {
     &hoi_product_operations[0],
     &hoi_product_operations[1],
     &hoi_attention_operation,
+    &hoi_conv_operations[0],
+    &hoi_conv_operations[1],
+    &hoi_conv_operations[2],
 };
 const int hoi_operation_count = (int)(sizeof hoi_operations / sizeof *hoi_operations);

@@ -208,12 +208,9 @@ static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
     return hoi_finish(y, ok);
 }
 
-/* Gets dz' x, (n, k): both read along their rows, which are the sum. */
-static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t *shape) {
+bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add) {
     hoi_device *device = hoi_tensor_device(x);
-    int n = (int)shape[0], k = (int)shape[1], rows = n > 0 ? (int)(hoi_tensor_count(dz) / n) : 0;
-    hoi_tensor *dw = hoi_tensor_new(device, 2, shape),
-               *flat = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, k});
+    int rows = (int)x->shape[0], n = (int)dz->shape[1], k = (int)x->shape[1];
     hoi_gemm g = {.m = n,
                   .n = k,
                   .k = rows,
@@ -221,12 +218,13 @@ static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t 
                   .a = hoi_tensor_span(dz),
                   .a_across = true,
                   .a_row = n,
+                  .c = hoi_tensor_span(dw),
                   .c_row = k,
-                  .alpha = 1.0f};
+                  .alpha = 1.0f,
+                  .accumulate = add};
     hoi_buffer *made = NULL, *turned = NULL;
-    bool ok = dw && flat &&
-              (launch_pack_in_place(device, hoi_tensor_span(flat), k, &g.b) ||
-               hoi_tensor_pack(flat, false, false, &g.b, &made));
+    bool ok = launch_pack_in_place(device, hoi_tensor_span(x), k, &g.b) ||
+              hoi_tensor_pack(x, false, false, &g.b, &made);
     int64_t size = ok ? launch_pack_across_size(device, n, rows, &g.b) : 0;
     if (ok && size > 0) {
         turned = hoi_buffer_new(device, (size_t)size * sizeof(float));
@@ -234,13 +232,21 @@ static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t 
         g.a = (hoi_span){turned, 0};
         g.a_packed = true;
     }
-    if (ok) {
-        g.c = hoi_tensor_span(dw);
-        ok = launch_gemm(device, &g);
-    }
+    ok = ok && launch_gemm(device, &g);
     hoi_buffer_free(made);
     hoi_buffer_free(turned);
-    hoi_tensor_free(flat);
+    return ok;
+}
+
+/* Gets dz' x, (n, k), of all rows. */
+static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t *shape) {
+    int64_t rows = hoi_tensor_count(dz) / (shape[0] > 0 ? shape[0] : 1);
+    hoi_tensor *dw = hoi_tensor_new(hoi_tensor_device(x), 2, shape),
+               *left = hoi_tensor_view(dz, 0, 2, (int64_t[]){rows, shape[0]}),
+               *right = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, shape[1]});
+    bool ok = dw && left && right && hoi_add_product(left, right, dw, false);
+    hoi_tensor_free(left);
+    hoi_tensor_free(right);
     return hoi_finish(dw, ok);
 }
 

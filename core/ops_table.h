@@ -12,6 +12,7 @@ extern const hoi_operation hoi_shape_operations[10];
 extern const hoi_operation hoi_row_operations[9];
 extern const hoi_operation hoi_product_operations[2];
 extern const hoi_operation hoi_attention_operation;
+extern const hoi_operation hoi_conv_operations[3];
 
 /* Returns y, or frees it and returns NULL where the launch failed. */
 hoi_tensor *hoi_finish(hoi_tensor *y, bool launched);
@@ -29,5 +30,8 @@ hoi_tensor *hoi_sum_plain(hoi_tensor *x, int dimension, bool keep);
 /* Sums g over the dimensions in which `like` was broadcast. Takes g; NULL gives NULL. */
 hoi_tensor *hoi_sum_to(hoi_tensor *g, const hoi_tensor *like);
 hoi_tensor *hoi_permute_plain(hoi_tensor *x, const int *order);
+/* dw (n, k) = dz' x, or that added to it: dz (rows, n), x (rows, k), both read along their rows,
+   which are the sum. */
+bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add);
 
 #endif

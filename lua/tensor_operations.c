@@ -392,6 +392,41 @@ static int linear(lua_State *L) {
         L, hoi_linear(x, w, b, (hoi_activation)activation, bind_tensor_option(L, 4, "residual")));
 }
 
+/* conv2d(weight, bias or nil, {stride, pad, activation, residual}) */
+static int conv2d(lua_State *L) {
+    static const char *const names[] = {"stride", "pad", "activation", "residual", NULL};
+    static const char *const activations[] = {"none", "relu", NULL};
+    lua_settop(L, 4);
+    hoi_tensor *x = bind_tensor(L, 1), *w = bind_tensor(L, 2), *b = bind_tensor_or_nil(L, 3);
+    bind_options(L, 4, names);
+    const char *name = bind_string(L, 4, "activation", "none");
+    bool relu = strcmp(name, "relu") == 0;
+    if (!relu && strcmp(name, "none") != 0)
+        return luaL_error(L, "conv2d: %s",
+                          (bind_push_unknown(L, name, activations), lua_tostring(L, -1)));
+    return bind_tensor_give(L, hoi_conv2d(x, w, b, (int)bind_integer(L, 4, "stride", 1),
+                                          (int)bind_integer(L, 4, "pad", 0),
+                                          relu ? HOI_RELU : HOI_LINEAR,
+                                          bind_tensor_option(L, 4, "residual")));
+}
+
+/* max_pool, mean_pool({kernel, stride, pad}) */
+static int pooled(lua_State *L, hoi_tensor *(*pool)(hoi_tensor *, int, int, int)) {
+    static const char *const names[] = {"kernel", "stride", "pad", NULL};
+    lua_settop(L, 2);
+    hoi_tensor *x = bind_tensor(L, 1);
+    bind_options(L, 2, names);
+    int kernel = (int)bind_integer(L, 2, "kernel", 2);
+    return bind_tensor_give(L, pool(x, kernel, (int)bind_integer(L, 2, "stride", kernel),
+                                    (int)bind_integer(L, 2, "pad", 0)));
+}
+static int max_pool(lua_State *L) {
+    return pooled(L, hoi_max_pool);
+}
+static int mean_pool(lua_State *L) {
+    return pooled(L, hoi_mean_pool);
+}
+
 /* attention(q, k or nil, v or nil, {heads, causal, mask}) */
 static int attention(lua_State *L) {
     static const char *const names[] = {"heads", "causal", "mask", NULL};
@@ -469,6 +504,9 @@ void bind_tensor_operations(lua_State *L) {
                                        {"argmax", argmax},
                                        {"matmul", matmul},
                                        {"linear", linear},
+                                       {"conv2d", conv2d},
+                                       {"max_pool", max_pool},
+                                       {"mean_pool", mean_pool},
                                        {"attention", attention},
                                        {"dropout", dropout},
                                        {NULL, NULL}};

@@ -1215,6 +1215,26 @@ function Tensor:matmul(other) end
 ---@return hoi.Tensor # (..., out)
 function Tensor:linear(weight, bias, options) end
 
+--- Gets activation(convolution + bias + residual) of pictures (b, h, w, channels): each kernel sees k x k places,
+--- `stride` apart, with zeros `pad` wide around the picture. PyTorch's weights are w:permute(1, 3, 4, 2). Raises an error
+--- that names the shapes when they do not fit.
+---@param weight hoi.Tensor # (out, k, k, channels), F16 or BF16 too
+---@param bias? hoi.Tensor # (out)
+---@param options? { stride?: integer, pad?: integer, activation?: "none"|"relu", residual?: hoi.Tensor } # stride = 1, pad = 0, activation = "none"; residual: of the result's shape, added before the activation
+---@return hoi.Tensor # (b, rows, columns, out), rows = (h + 2 pad - k) // stride + 1
+function Tensor:conv2d(weight, bias, options) end
+
+--- Gets the greatest value of each k x k window of pictures (b, h, w, channels); nothing lies outside. Of equal values
+--- the first gets the gradient.
+---@param options? { kernel?: integer, stride?: integer, pad?: integer } # kernel = 2, stride = kernel, pad = 0
+---@return hoi.Tensor # (b, rows, columns, channels)
+function Tensor:max_pool(options) end
+
+--- Gets the mean of each k x k window of pictures (b, h, w, channels); zeros lie outside.
+---@param options? { kernel?: integer, stride?: integer, pad?: integer } # kernel = 2, stride = kernel, pad = 0
+---@return hoi.Tensor # (b, rows, columns, channels)
+function Tensor:mean_pool(options) end
+
 --- Gets softmax(q k' / sqrt(d) + mask) v, head by head (Vaswani et al. 2017). Keys that are all hidden give finite
 --- values, no keys give zeros.
 ---@param k? hoi.Tensor # (b, m, width); without k and v this tensor holds all three side by side: (b, n, 3 width)

@@ -321,6 +321,44 @@ bool launch_fold(hoi_device *device, const hoi_patches *p, hoi_span dy, hoi_span
                    (int64_t)p->pad, oh, ow, n);
 }
 
+static cl_int8 shape_of(const hoi_windows *w) {
+    return (cl_int8){
+        {w->height, w->width, w->channels, w->kernel, w->stride, w->pad, w->rows, w->columns}};
+}
+
+bool launch_windows(hoi_device *device, const hoi_windows *w, hoi_span x, hoi_span y, int64_t first,
+                    int64_t count) {
+    cl_int8 shape = shape_of(w);
+    int64_t piece = row_piece(device, count, (int64_t)w->kernel * w->kernel * w->channels);
+    hoi_job j = flat(device, "conv.cl", "patches", count, piece);
+    return hoi_run(device, &j, "bb8iii", x, y, &shape, first, count, piece);
+}
+
+bool launch_windows_back(hoi_device *device, const hoi_windows *w, hoi_span dy, hoi_span dx,
+                         int64_t first, int64_t count) {
+    cl_int8 shape = shape_of(w);
+    int64_t lines = (int64_t)w->pictures * w->height;
+    hoi_job j = flat(device, "conv.cl", "patches_back", lines, 1);
+    return hoi_run(device, &j, "bb8iii", dy, dx, &shape, first, count, lines);
+}
+
+bool launch_pool(hoi_device *device, const hoi_windows *w, bool most, hoi_span x, hoi_span y) {
+    cl_int8 shape = shape_of(w);
+    int64_t places = (int64_t)w->pictures * w->rows * w->columns,
+            piece = row_piece(device, places, w->channels);
+    hoi_job j = flat(device, "conv.cl", "pool", places, piece);
+    return hoi_run(device, &j, "bb8iii", x, y, &shape, (int64_t)most, places, piece);
+}
+
+bool launch_pool_back(hoi_device *device, const hoi_windows *w, bool most, hoi_span x, hoi_span y,
+                      hoi_span dy, hoi_span dx) {
+    cl_int8 shape = shape_of(w);
+    int64_t places = (int64_t)w->pictures * w->height * w->width,
+            piece = row_piece(device, places, w->channels);
+    hoi_job j = flat(device, "conv.cl", "pool_back", places, piece);
+    return hoi_run(device, &j, "bbbb8iii", x, y, dy, dx, &shape, (int64_t)most, places, piece);
+}
+
 bool launch_bytes(hoi_device *device, hoi_span x, hoi_span y, int pictures, int height, int width,
                   const float scale[3], const float shift[3]) {
     int64_t n = (int64_t)pictures * height;

@@ -83,9 +83,16 @@ int64_t launch_pack_across_size(hoi_device *device, int m, int k, const hoi_pack
 bool launch_pack_across(hoi_device *device, hoi_span a, int m, int k, const hoi_pack *b,
                         hoi_span out);
 
+/* Windows of pictures (pictures, height, width, channels): kernel x kernel values of each channel,
+   `stride` apart, zeros `pad` wide around; places: pictures * rows * columns. */
+typedef struct hoi_windows {
+    int pictures, height, width, channels, kernel, stride, pad, rows, columns;
+} hoi_windows;
+
 typedef struct hoi_gemm {
     int m, n, k, count;
     hoi_span a;
+    const hoi_windows *windows; /* not NULL: a is pictures, and A their windows (launch_conv) */
     bool a_across; /* false: (m, k), element (m, k) at m * a_row + k; true: at m + k * a_row */
     int64_t a_row, a_step;
     bool a_packed; /* across only: a is what launch_pack_across made */
@@ -94,12 +101,16 @@ typedef struct hoi_gemm {
     hoi_span c; /* (m, n), rows c_row apart */
     int64_t c_row, c_step;
     hoi_span bias, residual, before; /* buffer NULL: none. residual and before are laid out as c */
+    bool residual_first;             /* the activation is of the sum with the residual */
     hoi_activation activation;
     float alpha;
     bool accumulate;
 } hoi_gemm;
 /* C = act(alpha A B + bias) + residual (+ C); `before` gets the value before the activation. */
 bool launch_gemm(hoi_device *device, const hoi_gemm *g);
+/* The same with A = the windows of pictures g->a, (places, kernel * kernel * channels), gathered
+   piece by piece; of g all but m, k, count, windows and what lays out A is given. */
+bool launch_conv(hoi_device *device, const hoi_windows *w, const hoi_gemm *g);
 
 /* ---- attention ---- */
 
@@ -183,6 +194,16 @@ typedef struct hoi_patches {
 } hoi_patches;
 bool launch_unfold(hoi_device *device, const hoi_patches *p, hoi_span x, hoi_span y);
 bool launch_fold(hoi_device *device, const hoi_patches *p, hoi_span dy, hoi_span dx);
+/* The windows of `count` places from `first` on, (count, kernel * kernel * channels). */
+bool launch_windows(hoi_device *device, const hoi_windows *w, hoi_span x, hoi_span y, int64_t first,
+                    int64_t count);
+/* The pullback: adds to dx the windows of `count` lines (rows of places) from `first` on. */
+bool launch_windows_back(hoi_device *device, const hoi_windows *w, hoi_span dy, hoi_span dx,
+                         int64_t first, int64_t count);
+/* y (places, channels): the greatest value of each window, or its mean (zeros outside). */
+bool launch_pool(hoi_device *device, const hoi_windows *w, bool most, hoi_span x, hoi_span y);
+bool launch_pool_back(hoi_device *device, const hoi_windows *w, bool most, hoi_span x, hoi_span y,
+                      hoi_span dy, hoi_span dx);
 bool launch_bytes(hoi_device *device, hoi_span x, hoi_span y, int pictures, int height, int width,
                   const float scale[3], const float shift[3]);
 

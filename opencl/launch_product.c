@@ -89,7 +89,8 @@ bool launch_pack_across(hoi_device *device, hoi_span a, int m, int k, const hoi_
 bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     char defines[128];
     int flags = (g->bias.buffer ? 1 : 0) | (g->residual.buffer ? 2 : 0) |
-                (g->before.buffer ? 4 : 0) | (g->accumulate ? 8 : 0) | (int)g->activation << 4;
+                (g->before.buffer ? 4 : 0) | (g->accumulate ? 8 : 0) | (int)g->activation << 4 |
+                (g->residual.buffer && g->residual_first ? 256 : 0);
     hoi_span none = {g->c.buffer, 0};
     hoi_span bias = g->bias.buffer ? g->bias : none,
              residual = g->residual.buffer ? g->residual : none,
@@ -124,21 +125,69 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     /* A across is a weight gradient: k is a batch's rows, thousands of them, and blocks keep B's
        piece near */
     int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
-    snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d -DPREFETCH=%d",
-             tile->columns, tile->rows, g->a_across, (int)g->b.type,
-             strstr(device->info.platform, "Portable Computing Language") != NULL);
+    cl_int8 shape = {{0}};
+    size_t local = 0;
+    if (g->windows) { /* as many whole pixels at once as leave room in the nearest cache */
+        const hoi_windows *w = g->windows;
+        shape = (cl_int8){
+            {w->height, w->width, w->channels, w->kernel, w->stride, w->pad, w->rows, w->columns}};
+        block = w->channels < 1152 ? 1152 / w->channels * (int64_t)w->channels : w->channels;
+        block = block < g->k ? block : g->k;
+        local = (size_t)(tile_rows * block) * sizeof(float);
+        if (local > device->info.local_memory)
+            return hoi_fail("device: a convolution of %d channels wants %zu bytes of local memory, "
+                            "%s has %zu",
+                            w->channels, local, device->info.name, device->info.local_memory);
+    }
+    snprintf(defines, sizeof defines,
+             "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d -DPREFETCH=%d -DWINDOWS=%d", tile->columns,
+             tile->rows, g->a_across, (int)g->b.type,
+             strstr(device->info.platform, "Portable Computing Language") != NULL,
+             g->windows != NULL);
     return hoi_run(device,
                    &(hoi_job){"cpu/gemm.cl",
                               defines,
-                              "gemm",
+                              g->windows ? "conv" : "gemm",
                               {panels, pieces(g->m, chunk), g->count},
                               .single = true,
                               .flops = flops},
-                   "biiibiiibiibbbiiiiifi", g->a, a_row, a_tile, g->a_step, g->b.span,
+                   g->windows ? "biiibiiibiibbbiiiiifi8m" : "biiibiiibiibbbiiiiifi", g->a, a_row,
+                   a_tile, g->a_step, g->b.span,
                    g->b.row ? (int64_t)g->b.width : (int64_t)g->k * g->b.width,
                    g->b.row ? g->b.row : (int64_t)g->b.width, g->b_step, g->c, g->c_row, g->c_step,
                    bias, residual, before, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk,
-                   block, (double)g->alpha, (int64_t)flags);
+                   block, (double)g->alpha, (int64_t)flags, &shape, local);
+}
+
+bool launch_conv(hoi_device *device, const hoi_windows *w, const hoi_gemm *g) {
+    hoi_gemm all = *g;
+    int64_t places = (int64_t)w->pictures * w->rows * w->columns;
+    all.m = (int)places;
+    all.k = w->kernel * w->kernel * w->channels;
+    all.count = 1;
+    all.a_row = all.k;
+    if (w->kernel == 1 && w->stride == 1 && w->pad == 0)
+        return launch_gemm(device, &all);
+    if (!device->set.gpu) {
+        all.windows = w;
+        return launch_gemm(device, &all);
+    }
+    /* written out some megabytes at a time */
+    int64_t most = ((int64_t)1 << 23) / (all.k > 0 ? all.k : 1) + 64;
+    most = most < places ? most : places;
+    hoi_buffer *made = hoi_buffer_new(device, (size_t)(most * all.k) * sizeof(float));
+    bool ok = made != NULL;
+    for (int64_t at = 0; ok && at < places; at += most) {
+        hoi_gemm part = all;
+        part.m = (int)(places - at < most ? places - at : most);
+        part.a = (hoi_span){made, 0};
+        part.c.at += at * all.c_row;
+        part.residual.at += at * all.c_row;
+        part.before.at += at * all.c_row;
+        ok = launch_windows(device, w, g->a, part.a, at, part.m) && launch_gemm(device, &part);
+    }
+    hoi_buffer_free(made);
+    return ok;
 }
 
 /* ---- attention ---- */

@@ -456,6 +456,65 @@ static void forward_linear(const reference_call *c, array *y) {
     }
 }
 
+/* Gets the shape (pictures, rows, columns, out) of windows of x. */
+static array windows(const array *x, int64_t kernel, int64_t stride, int64_t pad, int64_t out) {
+    return array_new(4, (int64_t[]){x->shape[0], (x->shape[1] + 2 * pad - kernel) / stride + 1,
+                                    (x->shape[2] + 2 * pad - kernel) / stride + 1, out});
+}
+
+/* Gets where value (picture, row, column, channel) of x is; -1 outside. */
+static int64_t pixel(const array *x, int64_t picture, int64_t row, int64_t column,
+                     int64_t channel) {
+    if (row < 0 || row >= x->shape[1] || column < 0 || column >= x->shape[2])
+        return -1;
+    return ((picture * x->shape[1] + row) * x->shape[2] + column) * x->shape[3] + channel;
+}
+
+/* in: x, weight, bias, residual; n: stride, pad, activation. */
+static void forward_conv2d(const reference_call *c, array *y) {
+    const array *x = &c->in[0], *w = &c->in[1];
+    int64_t at[4], k = w->shape[1], channels = w->shape[3];
+    *y = windows(x, k, c->n[0], c->n[1], w->shape[0]);
+    for (int64_t i = 0; i < array_count(y); ++i) {
+        double sum = c->in[2].at ? c->in[2].at[i % w->shape[0]] : 0;
+        locate(y, i, at);
+        for (int64_t u = 0; u < k; ++u)
+            for (int64_t v = 0; v < k; ++v)
+                for (int64_t q = 0; q < channels; ++q) {
+                    int64_t p = pixel(x, at[0], at[1] * c->n[0] + u - c->n[1],
+                                      at[2] * c->n[0] + v - c->n[1], q);
+                    if (p >= 0)
+                        sum += x->at[p] * w->at[((at[3] * k + u) * k + v) * channels + q];
+                }
+        sum += c->in[3].at ? c->in[3].at[i] : 0;
+        y->at[i] = c->n[2] == HOI_RELU ? relu(sum) : sum;
+    }
+}
+
+/* n: kernel, stride, pad. */
+static void pool(const reference_call *c, array *y, bool greatest) {
+    const array *x = &c->in[0];
+    int64_t at[4], k = c->n[0];
+    *y = windows(x, k, c->n[1], c->n[2], x->rank == 4 ? x->shape[3] : 0);
+    for (int64_t i = 0; i < array_count(y); ++i) {
+        double sum = 0, most = -INFINITY;
+        locate(y, i, at);
+        for (int64_t u = 0; u < k * k; ++u) {
+            int64_t p = pixel(x, at[0], at[1] * c->n[1] + u / k - c->n[2],
+                              at[2] * c->n[1] + u % k - c->n[2], at[3]);
+            sum += p >= 0 ? x->at[p] : 0;
+            most = p >= 0 && x->at[p] > most ? x->at[p] : most;
+        }
+        y->at[i] = greatest ? most : sum / (double)(k * k);
+    }
+}
+static void forward_max_pool(const reference_call *c, array *y) {
+    pool(c, y, true);
+}
+static void forward_mean_pool(const reference_call *c, array *y) {
+    pool(c, y, false);
+}
+
 /* in: q, k, v, mask, or q, k and v side by side in the first; n: heads, causal. */
 static void forward_attention(const reference_call *c, array *y) {
     const array *q = &c->in[0], *k = &c->in[1], *v = &c->in[2], *mask = &c->in[3];
@@ -548,6 +607,9 @@ const reference references[] = {
     ROW(inverse, inverse, 0, false, 0),
     ROW(matmul, matmul, 0, false, 0),
     ROW(linear, linear, 0, true, 0),
+    ROW(conv2d, conv2d, 0, true, 0),
+    ROW(max_pool, pool, 0, true, 0),
+    ROW(mean_pool, pool, 0, false, 0),
     ROW(attention, attention, 0, false, 8),
 };
 const int reference_count = (int)(sizeof references / sizeof *references);

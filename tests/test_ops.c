@@ -400,7 +400,8 @@ static const hoi_operation *operation_of(const char *name) {
    every third case is tried with the other widths too, as each costs the compilation of its
    kernels. */
 static bool other_widths(const char *name, int place) {
-    static const char *const names[] = {"linear", "attention", "softmax", "gelu"};
+    static const char *const names[] = {"linear", "attention", "softmax",
+                                        "gelu",   "conv2d",    "max_pool"};
     bool found = false;
     for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
         found = found || strcmp(names[i], name) == 0;

@@ -14,6 +14,11 @@
 #define B_ELEMENT ushort
 #define LOAD_B(p) AS_VF(TO_VU(JOIN(vload, VW)(0, p)) << 16)
 #endif
+#if WINDOWS
+#define A_SPACE __local
+#else
+#define A_SPACE __global
+#endif
 #if A_ACROSS
 #define A_AT(r) a[r]
 #define A_STEP a += a_row
@@ -36,7 +41,7 @@
 #define BASE_11 q9
 #define A_AT(r) BASE_##r[(long)(r % 3) * a_row]
 #define A_STEP ++q0; ++q3; ++q6; ++q9
-#define A_BASES __global const float *q0 = a, *q3 = a + 3l * a_row, *q6 = a + 6l * a_row, *q9 = a + 9l * a_row;
+#define A_BASES A_SPACE const float *q0 = a, *q3 = a + 3l * a_row, *q6 = a + 6l * a_row, *q9 = a + 9l * a_row;
 #define A_STRIDE 1
 #endif
 #if NV == 1
@@ -68,7 +73,7 @@
 
 /* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` elements a step. */
 #define TILE(rows)                                                                                 \
-    static void tile_##rows(__global const float *a, int a_row, __global const B_ELEMENT *b,       \
+    static void tile_##rows(A_SPACE const float *a, int a_row, __global const B_ELEMENT *b,       \
                             int b_row, int k, __global const B_ELEMENT *next, int lead,            \
                             float *t) {                                                            \
         A_BASES ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                            \
@@ -134,8 +139,10 @@ TILE(12)
     if (flags & 4) {                                                                               \
         PUT(x, before + to + v);                                                                   \
     }                                                                                              \
+    if (flags & 256)                                                                               \
+        x += GET(residual + to + v);                                                               \
     x = activate(kind, x);                                                                         \
-    if (flags & 2)                                                                                 \
+    if ((flags & 258) == 2)                                                                        \
         x += GET(residual + to + v);                                                               \
     if (flags & 8)                                                                                 \
         x += GET(c + to + v);
@@ -157,19 +164,60 @@ TILE(12)
         EACH_VECTOR(GET, PUT, FINISH_3)                                                            \
     }
 
+#if WINDOWS
+/* Writes the values from .. from + length of the windows of places row .. row + rows of pictures x
+   side by side: whole pixels; neighbours in a line of the picture are copied in one go. shape:
+   height, width, channels of x, kernel, stride, pad, rows and columns of places. */
+static void gather(__global const float *x, int8 shape, int row, int rows, int from, int length,
+                   __local float *out) {
+    int h = shape.s0, w = shape.s1, channels = shape.s2, kernel_size = shape.s3;
+    int first = from / channels, last = first + length / channels;
+    for (int place = row; place < row + rows; ++place) {
+        int top = place / shape.s7 % shape.s6 * shape.s4 - shape.s5,
+            left = place % shape.s7 * shape.s4 - shape.s5;
+        __global const float *picture =
+            x + (long)(place / shape.s7 / shape.s6) * h * w * channels;
+        for (int i = first; i < last;) {
+            int line = top + i / kernel_size, column = left + i % kernel_size,
+                run = min(kernel_size - i % kernel_size, last - i);
+            int begin = clamp(-column, 0, run), end = clamp(w - column, begin, run);
+            if (line < 0 || line >= h)
+                begin = end = run;
+            __global const float *in = picture + ((long)line * w + column) * channels;
+            int c = 0;
+            for (; c < begin * channels; ++c)
+                out[c] = 0.0f;
+            for (; c + VW <= end * channels; c += VW)
+                STORE(LOAD(in + c), out + c);
+            for (; c < end * channels; ++c)
+                out[c] = in[c];
+            for (; c < run * channels; ++c)
+                out[c] = 0.0f;
+            out += run * channels;
+            i += run;
+        }
+    }
+}
+#define NAME conv
+#define WINDOW_ARGUMENTS , int8 shape, __local float *window
+#else
+#define NAME gemm
+#define WINDOW_ARGUMENTS
+#endif
+
 /* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (panels of n, row
    chunks, matrices). A long k goes in blocks whose panel piece stays in the nearest cache, sums
    kept in C meanwhile. flags: 1 bias, 2 residual, 4 keep the value before the activation in
-   `before`, 8 accumulate; activation in bits 4-7. */
-__kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int a_step,
+   `before`, 8 accumulate; activation in bits 4-7, 256: it is of the sum with the residual. */
+__kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int a_step,
                    __global const B_ELEMENT *b, int b_at, int b_panel, int b_row, int b_step,
                    __global float *c, int c_at, int c_row, int c_step, __global const float *bias,
                    int bias_at, __global const float *residual, int residual_at,
                    __global float *before, int before_at, int m, int n, int k, int chunk, int block,
-                   float alpha, int flags) {
+                   float alpha, int flags WINDOW_ARGUMENTS) {
     float t[MR * PANEL] __attribute__((aligned(64)));
     int c0 = get_global_id(0) * PANEL, r0 = get_global_id(1) * chunk, r1 = min(m, r0 + chunk);
-    int columns = min(PANEL, n - c0), act = flags >> 4;
+    int columns = min(PANEL, n - c0), act = flags >> 4 & 15;
     __global const B_ELEMENT *panel =
         b + b_at + (long)get_global_id(2) * b_step + (long)get_global_id(0) * b_panel;
     a += a_at + (long)get_global_id(2) * a_step;
@@ -182,7 +230,13 @@ __kernel void gemm(__global const float *a, int a_at, int a_row, int a_tile, int
         int length = min(block, k - from), final = from + block >= k;
         for (int row = r0; row < r1; row += MR) {
             int rows = min(MR, r1 - row);
+#if WINDOWS
+            __local const float *at = window;
+            gather(a, shape, row, rows, from, length, window);
+            a_row = length;
+#else
             __global const float *at = a + (long)(row / MR) * a_tile + (long)from * A_STRIDE;
+#endif
             __global const B_ELEMENT *next =
                 panel + (long)length * b_row + (long)(row - r0) / MR * lead * length;
             switch (rows) {

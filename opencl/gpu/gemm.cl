@@ -76,7 +76,8 @@ static void place(float4 x, __global float *p, int left) {
 
 /* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (tiles of n, tiles
    of m, matrices) of work-groups. flags: 1 bias, 2 residual, 4 keep the value before the
-   activation in `before`, 8 accumulate; activation in bits 4-7. */
+   activation in `before`, 8 accumulate; activation in bits 4-7, 256: it is of the sum with the
+   residual. */
 __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
 gemm(__global const float *a, int a_at, int a_row, int a_step, __global const B_ELEMENT *b,
      int b_at, int b_step, __global float *c, int c_at, int c_row, int c_step,
@@ -84,7 +85,7 @@ gemm(__global const float *a, int a_at, int a_row, int a_step, __global const B_
      __global float *before, int before_at, int m, int n, int k, float alpha, int flags) {
     __local float4 a_slab[2 * SLAB * PITCH], b_slab[2 * SLAB * PITCH];
     int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x;
-    int r0 = get_group_id(1) * TILE, c0 = get_group_id(0) * TILE, act = flags >> 4, now = 0;
+    int r0 = get_group_id(1) * TILE, c0 = get_group_id(0) * TILE, act = flags >> 4 & 15, now = 0;
     long matrix = get_group_id(2);
     a += a_at + matrix * a_step + A_PLACE(r0, 0);
     b += b_at + matrix * b_step + (long)c0 * k;
@@ -123,8 +124,10 @@ gemm(__global const float *a, int a_at, int a_row, int a_step, __global const B_
             v += part(bias + bias_at + column, left);
         if (flags & 4)
             place(v, before + to, left);
+        if (flags & 256)
+            v += part(residual + to, left);
         v = activate(act, v);
-        if (flags & 2)
+        if ((flags & 258) == 2)
             v += part(residual + to, left);
         if (flags & 8)
             v += part(c + to, left);

@@ -273,6 +273,35 @@ local methods = {
     says("did you mean 'kernel'?", x.unfold, x, { kernal = 3 })
     says("kernel 5, stride 1, pad 0 on 2x2", x.unfold, x, { kernel = 5 })
   end,
+  conv2d = function()
+    local x = T { { { { 1 }, { 2 } }, { { 3 }, { 4 } } } } -- 2 x 2, one channel
+    local w, b = T { { { { 1 }, { 0 } }, { { 0 }, { -1 } } } }, T { 1 }
+    is({ { { { -2 } } } }, x:conv2d(w, b))
+    is({ { { { 0 } } } }, x:conv2d(w, b, { activation = "relu" }))
+    is({ { { { 3 } } } }, x:conv2d(w, b, { activation = "relu", residual = T { { { { 5 } } } } }))
+    is({ { { { 0 }, { 1 } }, { { 1 }, { 5 } } } }, x:conv2d(w, b, { stride = 2, pad = 1 }))
+    says("a bias 2 for a weight 1x2x2x1", x.conv2d, x, w, T { 1, 2 })
+    says("through a weight 1x2x1x2", x.conv2d, x, w:transpose(3, 4))
+    says("kernel 2, stride 0, pad 0 on 1x2x2x1", x.conv2d, x, w, b, { stride = 0 })
+    says("did you mean 'relu'?", x.conv2d, x, w, b, { activation = "rel" })
+    says("did you mean 'stride'?", x.conv2d, x, w, b, { strid = 2 })
+  end,
+  max_pool = function()
+    local x = T { { { { 1 }, { 2 }, { 5 } }, { { 3 }, { -4 }, { 5 } } } } -- 2 x 3, one channel
+    is({ { { { 3 } } } }, x:max_pool())
+    is({ { { { 3 }, { 5 } } } }, x:max_pool { kernel = 3, stride = 2, pad = 1 })
+    is({ { { { 0 }, { 0 }, { 1 } }, { { 1 }, { 0 }, { 0 } } } }, gradient(function(y)
+      return y:max_pool { stride = 1 }
+    end, x))
+    says("a pad of 2 is more than half of the kernel, 3", x.max_pool, x, { kernel = 3, pad = 2 })
+    says("max_pool: pictures (count, height, width, channels)", x.max_pool, T { 1 })
+  end,
+  mean_pool = function()
+    local x = T { { { { 1 }, { 2 }, { 5 } }, { { 3 }, { -4 }, { 5 } } } }
+    is({ { { { 0.5 }, { 2 } } } }, x:mean_pool { stride = 1 })
+    is({ { { { 0.25 }, { 1.75 } }, { { 0.75 }, { 0.25 } } } }, x:mean_pool { kernel = 2, pad = 1 })
+    says("did you mean 'kernel'?", x.mean_pool, x, { kernal = 3 })
+  end,
   sum = function()
     local x = T { { 1, 2 }, { 3, 4 } }
     is(10, x:sum())
