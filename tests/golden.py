@@ -24,6 +24,7 @@ import folders  # noqa: E402
 import losses  # noqa: E402
 import owlvit  # noqa: E402
 import regions  # noqa: E402
+import relatives  # noqa: E402
 import training  # noqa: E402
 
 MAKERS = {
@@ -40,6 +41,7 @@ MAKERS = {
     "roi": regions.make_roi,
     "ezhoi_modules": ezhoi_modules.make_ezhoi_modules,
     "ezhoi_whole": ezhoi_whole.make_ezhoi_whole,
+    "relatives": relatives.make_relatives,
 }
 
 if __name__ == "__main__":
