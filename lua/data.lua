@@ -1,6 +1,7 @@
--- data: pictures with annotated interactions, as lists. Each loader stands in a file of its own
--- below data/.
+-- data: pictures with annotated interactions, as lists, and pictures with a class each. Each loader
+-- stands in a file of its own below data/.
 return {
+  classes = require "hoi.data.classes",
   hicodet = require "hoi.data.hicodet",
   vcoco = require "hoi.data.vcoco",
   mini = require "hoi.data.mini",

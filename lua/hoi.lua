@@ -6,6 +6,7 @@ local rooms <const> = {
   { "hoi.detector", "detector" },
   { "hoi.device", "device", "devices", "memory", "profile" },
   { "hoi.evaluate", "evaluate" },
+  { "hoi.fewshot", "fewshot" },
   { "hoi.image", "image" },
   { "hoi.interrupt", "interrupt" },
   { "hoi.json", "json" },

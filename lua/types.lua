@@ -590,6 +590,111 @@ function hoi.data.mini(options) end
 ---@return hoi.Dataset
 function hoi.data.folder(path) end
 
+--- A picture and the one class that it shows.
+---@class hoi.ClassItem
+---@field label integer # place of its class, from 1
+---@field path? string # of its file
+---@field scene? integer # data.classes "mini": the scene that it is cut out of
+---@field box? number[] # and where
+
+--- Pictures with a class each, in three parts.
+---@class hoi.Classes
+---@field name string
+---@field classes string[] # names, without underscores
+---@field templates string[] # what is said of a class: "{}" stands for its name
+---@field ensemble? string[] # several templates, where the field has a choice of its own (ImageNet)
+---@field train hoi.ClassItem[]
+---@field val hoi.ClassItem[]
+---@field test hoi.ClassItem[]
+---@field note? string # what is not as usual
+local Classes = {}
+
+--- Gets the picture of an item.
+---@param item hoi.ClassItem
+---@return hoi.Image
+function Classes:image(item) end
+
+--- Gets pictures with a class each. `where` is "mini" (things of the drawn world, cut out of its scenes: 12 classes of
+--- 40, 20 and 50 pictures); a data set of CoOp's by name, in any spelling, in its folder below `root` (imagenet,
+--- caltech101, oxford_pets, stanford_cars, oxford_flowers, food101, fgvc_aircraft, sun397, dtd, eurosat, ucf101,
+--- imagenetv2, imagenet_sketch, imagenet_a, imagenet_r), or its folder, or its split_zhou_*.json; any folder of class
+--- folders (below train/, val/, test/ where they are there); a .csv file of path,label[,split]. What brings no split is
+--- parted as CoOp does: 50, 20 and 30 % of each class; without val 20 % of train. Raises an error that names the file.
+---@param where string
+---@param options? { root?: string, images?: string, split?: string, seed?: integer, size?: integer } # root = "data": the folder of the data sets; images: where the pictures of a split or CSV lie; split: the split's file; seed = 1: of a split made here; size: "mini": at most so many of each class in each part
+---@return hoi.Classes
+function hoi.data.classes(where, options) end
+
+---------------------------------------------------------------------------- few-shot learning
+
+--- What a few-shot experiment sees of a data set.
+---@class hoi.fewshot
+hoi.fewshot = {}
+
+--- Draws the items to train and to validate with, as the published code does with Python's generator: "coop" (CoOp, MaPLe,
+--- CLIP-Adapter) takes `shots` of each class of train, then at most 4 of each of val; "tip" leaves val whole; "lora"
+--- (CLIP-LoRA) draws val first and fills classes that are too small by drawing again.
+---@param data hoi.Classes # or { train = items, val = items }
+---@param shots integer
+---@param options? { seed?: integer, protocol?: "coop"|"tip"|"lora" } # seed = 1, protocol = "coop"
+---@return { train: hoi.ClassItem[], val: hoi.ClassItem[] }
+function hoi.fewshot.sample(data, shots, options) end
+
+--- Gets the numbers of the classes of a part: the first half (the middle one too) is the base, the rest is new.
+---@param count integer # classes in all
+---@param part "all"|"base"|"new"
+---@return integer[]
+function hoi.fewshot.part(count, part) end
+
+--- Gets the items of some classes, as new items whose labels are counted anew in the order of these classes.
+---@param items hoi.ClassItem[]
+---@param classes integer[]
+---@return hoi.ClassItem[]
+function hoi.fewshot.only(items, classes) end
+
+--- Python's random numbers (require "hoi.python_random"), so that what was drawn there with a seed can be drawn here.
+---@class hoi.python_random
+local PythonRandoms = {}
+
+--- Makes the generator that Python has after random.seed(seed).
+---@param seed integer
+---@return hoi.PythonRandom
+function PythonRandoms.new(seed) end
+
+--- Python's generator.
+---@class hoi.PythonRandom
+local PythonRandom = {}
+
+--- Gets the next 32 bits: getrandbits(32).
+---@return integer
+function PythonRandom:word() end
+
+--- Gets a number in 0 .. n - 1: randrange(n).
+---@param n integer # 1 to 2^32 - 1
+---@return integer
+function PythonRandom:below(n) end
+
+--- Gets a number in [0, 1) of 53 bits: random().
+---@return number
+function PythonRandom:unit() end
+
+--- Puts a list into another order, in place.
+---@param list any[]
+---@return any[] # the same
+function PythonRandom:shuffle(list) end
+
+--- Gets k different items in the order drawn. Raises when there are fewer.
+---@param list any[]
+---@param k integer
+---@return any[]
+function PythonRandom:sample(list, k) end
+
+--- Gets k items, drawn with replacement.
+---@param list any[]
+---@param k integer
+---@return any[]
+function PythonRandom:choices(list, k) end
+
 ---------------------------------------------------------------------------- detectors
 
 --- One thing found in a picture.

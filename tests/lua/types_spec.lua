@@ -7,7 +7,8 @@ local repl = require "hoi.repl"
 local described = help.parse(embedded.read "lua/types.lua")
 
 -- The modules that scripts get by require alone.
-local required = { "cache", "checkpoint", "coco", "options", "pixels", "system" }
+local required = { "cache", "checkpoint", "coco", "options", "pixels", "python_random",
+  "system" }
 
 local function sorted_keys(set)
   local list = {}
