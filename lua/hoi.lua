@@ -1,6 +1,7 @@
 -- hoi: what require "hoi" returns. Each name is loaded from its module at its first use, so
 -- starting costs nothing.
 local rooms <const> = {
+  { "hoi.classifier", "classifier" },
   { "hoi.clip", "clip" },
   { "hoi.data", "data" },
   { "hoi.detector", "detector" },

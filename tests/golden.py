@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden values of tests/golden: what towers, losses and optimisers must give.
 
-    pip install torch==2.13.0 transformers==5.24.0 safetensors==0.8.0 numpy==2.4.6
+    pip install torch==2.13.0 transformers==5.24.0 safetensors==0.8.0 numpy==2.4.6 \
+        scikit-learn==1.9.1
     python3 tests/golden.py                 # all of them: ten seconds on one core
     python3 tests/golden.py losses roi      # or only these
 
@@ -20,6 +21,7 @@ import blocks  # noqa: E402  (they lie beside the files they write)
 import clip  # noqa: E402
 import ezhoi_modules  # noqa: E402
 import ezhoi_whole  # noqa: E402
+import fewshot  # noqa: E402
 import folders  # noqa: E402
 import losses  # noqa: E402
 import owlvit  # noqa: E402
@@ -35,6 +37,7 @@ MAKERS = {
     "owlvit": owlvit.make_owlvit,
     "blocks": blocks.make_blocks,
     "maple": blocks.make_maple,
+    "fewshot": fewshot.make_fewshot,
     "losses": losses.make_losses,
     "optim": training.make_optim,
     "schedule": training.make_schedule,
