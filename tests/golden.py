@@ -27,6 +27,7 @@ import losses  # noqa: E402
 import owlvit  # noqa: E402
 import regions  # noqa: E402
 import relatives  # noqa: E402
+import role_ap  # noqa: E402
 import training  # noqa: E402
 
 MAKERS = {
@@ -45,6 +46,7 @@ MAKERS = {
     "ezhoi_modules": ezhoi_modules.make_ezhoi_modules,
     "ezhoi_whole": ezhoi_whole.make_ezhoi_whole,
     "relatives": relatives.make_relatives,
+    "role_ap": role_ap.make_role_ap,
 }
 
 if __name__ == "__main__":
