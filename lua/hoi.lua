@@ -19,6 +19,7 @@ local rooms <const> = {
   { "hoi.optim", "adamw", "sgd", "schedule" },
   { "hoi.pairing", "pairs" },
   { "hoi.progress", "progress" },
+  { "hoi.resnet", "resnet" },
   { "hoi.safetensors", "safetensors" },
   { "hoi.owlvit", "owlvit" },
   { "hoi.page", "page" },

@@ -1791,10 +1791,63 @@ function hoi.clip.open(folder, options) end
 ---@return hoi.Clip
 function hoi.clip.new(options) end
 
+--- Bottleneck ResNets (He et al. 2016) from files of PyTorch's names, their batch norms folded into the weights.
+---@class hoi.resnet
+hoi.resnet = {}
+
+--- Reads a ResNet of any number of blocks and any width: torchvision's, or CLIP's modified one, told by its stem. Raises an
+--- error for a file that holds none.
+---@param file table # what has :names() and :tensor(name): hoi.safetensors.open's
+---@param prefix? string # "": what its names begin with, "backbone.0.body."
+---@return hoi.Module # (b, h, w, 3) to the last stage's map (b, h / 32, w / 32, channels); frozen
+function hoi.resnet.read(file, prefix) end
+
+--- Reads CLIP's picture tower from a file of OpenAI's names.
+---@param file table # what has :names() and :tensor(name)
+---@param prefix string # "visual."
+---@return hoi.ResNetTower
+function hoi.resnet.tower(file, prefix) end
+
+--- A ResNet as CLIP's picture tower (Radford et al. 2021): `clip.visual` where `clip.resnet` is true.
+---@class hoi.ResNetTower
+---@field size integer # pixels on a side of a picture
+---@field patch integer # pixels on a side of what one place of the map sees the middle of: 32
+---@field grid integer # places on a side of the map
+---@field width integer # channels of the map
+---@field depth integer # blocks
+---@field heads integer # of the attention pool
+---@field out integer # width of the joint space
+---@field places integer # 1 + grid * grid
+local ResNetTower = {}
+
+--- Gets the last stage's map of pixels. Raises an error for pixels of another size.
+---@param pixels hoi.Tensor # (b, 3, size, size)
+---@return hoi.Tensor # (b, grid, grid, width)
+function ResNetTower:map(pixels) end
+
+--- Reads a map by the attention pool, into the joint space: the mean of all places asks all places.
+---@param map hoi.Tensor # (b, grid, grid, width)
+---@param all? boolean # false: true lets every place ask too
+---@return hoi.Tensor # (b, out); with all (b, 1 + grid * grid, out)
+function ResNetTower:pool(map, all) end
+
+--- Gets the features of pixels: map and pool.
+---@param pixels hoi.Tensor # (b, 3, size, size)
+---@return hoi.Tensor # (b, out)
+function ResNetTower:forward(pixels) end
+
+--- Lists its parameters by OpenAI's names; batch norms are folded into the convolutions before them.
+---@return table # of { name, hoi.Tensor }
+function ResNetTower:parameters() end
+
+--- Lets go of its memory.
+function ResNetTower:release() end
+
 --- A CLIP: two towers into one space. Both are open: a method writes the loop over blocks itself. Released by release, by
 --- <close> or by the collector.
 ---@class hoi.Clip
----@field visual hoi.Tower # of pictures
+---@field visual hoi.Tower|hoi.ResNetTower # of pictures
+---@field resnet boolean # true: pictures are read by CLIP's modified ResNet
 ---@field text hoi.Tower
 ---@field width integer # of the joint space
 ---@field tokenizer? hoi.Tokenizer

@@ -28,6 +28,7 @@ import owlvit  # noqa: E402
 import regions  # noqa: E402
 import relatives  # noqa: E402
 import role_ap  # noqa: E402
+import resnet  # noqa: E402
 import training  # noqa: E402
 
 MAKERS = {
@@ -43,6 +44,7 @@ MAKERS = {
     "optim": training.make_optim,
     "schedule": training.make_schedule,
     "roi": regions.make_roi,
+    "resnet": resnet.make_resnet,
     "ezhoi_modules": ezhoi_modules.make_ezhoi_modules,
     "ezhoi_whole": ezhoi_whole.make_ezhoi_whole,
     "relatives": relatives.make_relatives,
