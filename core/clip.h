@@ -1,11 +1,11 @@
 /* clip: CLIP's two towers, open: embed, enter, block, leave. What happens between blocks (prompts,
-   adapters, pair tokens) is the caller's. Every ViT size, from a Hugging Face folder unchanged. */
+   adapters, pair tokens) is the caller's. Every ViT size, from published files unchanged. */
 #ifndef HOI_CLIP_H
 #define HOI_CLIP_H
 
 #include "core/image.h"
 #include "core/ops.h"
-#include "core/safetensors.h"
+#include "core/weights.h"
 
 /* One pre-norm transformer block: x += out(attention(norm1 x)); x += fc2(act(fc1(norm2 x))). qkv:
    q, k, v rows one after the other. */
@@ -52,14 +52,25 @@ typedef struct hoi_clip {
 } hoi_clip;
 
 /* Reads config.json (Hugging Face's, absent values are its defaults) and makes towers of zeros
-   (gains: ones): to be trained or filled. Where vision_config has `layers`, pictures are read by a
-   ResNet, which is not made here: `visual` then has no blocks. label: what messages call the text. NULL after hoi_fail.
+   (gains: ones): to be trained or filled. label: what messages call the text. NULL after hoi_fail.
    */
 hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label);
-/* Fills every parameter from a file; names are looked up as they are and after `prefix`
-   ("owlvit."). Matrices stay F16 or BF16 where the file has them so and widen is false. Fails
-   naming the first that is missing or of another shape. */
-bool hoi_clip_fill(hoi_clip *clip, const hoi_safetensors *file, const char *prefix, bool widen);
+/* How a file names the weights. Hugging Face's names, as they are or after `prefix` ("owlvit.");
+   or OpenAI's, which open_clip has too (q, k and v in one, projections the other way round), after
+   `visual` ("visual.") and `text` (""), logit_scale after `prefix`. */
+typedef struct hoi_clip_layout {
+    bool openai;
+    bool text_only; /* the picture tower's parameters are left alone */
+    const char *prefix, *visual, *text;
+} hoi_clip_layout;
+
+/* Fills every parameter from a file. Matrices stay F16 or BF16 where the file has them so and widen
+   is false. Fails naming the first that is missing or of another shape. */
+bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout, bool widen);
+/* Adds the same weights to a file to be written: by Hugging Face's names and shapes, their bits and
+   types as they are. */
+bool hoi_clip_export(const hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout,
+                     hoi_safetensors_writer *writer);
 hoi_clip *hoi_clip_ref(hoi_clip *clip);
 void hoi_clip_free(hoi_clip *clip);
 

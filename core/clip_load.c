@@ -1,4 +1,4 @@
-/* clip_load: a model's configuration and weights from Hugging Face's files. */
+/* clip_load: a model of its configuration: sizes and parameters. */
 #include "core/clip.h"
 #include "core/error.h"
 
@@ -60,34 +60,14 @@ static const cJSON *section_of(const cJSON *top, const char *name, const char *o
     return cJSON_IsObject(section) ? section : NULL;
 }
 
-static bool read_text_config(hoi_clip *clip, const cJSON *top, const char *label, bool owl) {
-    hoi_tower *t = &clip->text;
-    reader r = {label, section_of(top, "text_config", "text_config_dict"), "text_config.", true};
-    t->text = true;
-    t->width = integer_of(&r, "hidden_size", 512);
-    t->hidden = integer_of(&r, "intermediate_size", 2048);
-    t->depth = integer_of(&r, "num_hidden_layers", 12);
-    t->heads = integer_of(&r, "num_attention_heads", 8);
-    t->places = integer_of(&r, "max_position_embeddings", owl ? 16 : 77);
-    t->vocabulary = integer_of(&r, "vocab_size", 49408);
-    t->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
-    t->activation = activation_of(&r);
-    if (r.ok && t->width % t->heads != 0)
-        r.ok = hoi_fail("clip: %s: text_config: hidden_size %d does not divide into %d heads",
-                        label, t->width, t->heads);
-    return r.ok;
-}
-
 static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
-    hoi_tower *v = &clip->visual;
+    hoi_tower *v = &clip->visual, *t = &clip->text;
     const cJSON *kind = cJSON_GetObjectItemCaseSensitive(top, "model_type");
     bool owl = cJSON_GetStringValue(kind) && strcmp(cJSON_GetStringValue(kind), "owlvit") == 0;
     reader r = {label, top, "", true};
     clip->width = integer_of(&r, "projection_dim", 512);
     r = (reader){label, section_of(top, "vision_config", "vision_config_dict"), "vision_config.",
                  r.ok};
-    if (cJSON_GetObjectItemCaseSensitive(r.section, "layers"))
-        return read_text_config(clip, top, label, owl) && r.ok;
     v->width = integer_of(&r, "hidden_size", 768);
     v->hidden = integer_of(&r, "intermediate_size", 3072);
     v->depth = integer_of(&r, "num_hidden_layers", 12);
@@ -103,7 +83,20 @@ static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
                         "channels be 3",
                         label, v->size, v->patch, v->width, v->heads);
     v->places = r.ok ? 1 + (v->size / v->patch) * (v->size / v->patch) : 1;
-    return r.ok && read_text_config(clip, top, label, owl);
+    r = (reader){label, section_of(top, "text_config", "text_config_dict"), "text_config.", r.ok};
+    t->text = true;
+    t->width = integer_of(&r, "hidden_size", 512);
+    t->hidden = integer_of(&r, "intermediate_size", 2048);
+    t->depth = integer_of(&r, "num_hidden_layers", 12);
+    t->heads = integer_of(&r, "num_attention_heads", 8);
+    t->places = integer_of(&r, "max_position_embeddings", owl ? 16 : 77);
+    t->vocabulary = integer_of(&r, "vocab_size", 49408);
+    t->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
+    t->activation = activation_of(&r);
+    if (r.ok && t->width % t->heads != 0)
+        r.ok = hoi_fail("clip: %s: text_config: hidden_size %d does not divide into %d heads",
+                        label, t->width, t->heads);
+    return r.ok;
 }
 
 /* ---- parameters ---- */
@@ -152,8 +145,8 @@ static bool add_blocks(hoi_clip *clip, hoi_tower *tower, const char *name) {
     return true;
 }
 
-static bool add_visual(hoi_clip *clip) {
-    hoi_tower *v = &clip->visual;
+static bool add_parameters(hoi_clip *clip) {
+    hoi_tower *v = &clip->visual, *t = &clip->text;
     return add_parameter(clip, "vision_model.embeddings.class_embedding", &v->class_embedding, 1,
                          v->width, 0, 0.0f) &&
            add_parameter(clip, "vision_model.embeddings.patch_embedding.weight", &v->patch_weight,
@@ -166,12 +159,8 @@ static bool add_visual(hoi_clip *clip) {
            add_pair(clip, "vision_model.post_layernorm", &v->post_gain, &v->post_bias, 1, v->width,
                     0) &&
            add_parameter(clip, "visual_projection.weight", &v->projection, 2, clip->width, v->width,
-                         0.0f);
-}
-
-static bool add_text(hoi_clip *clip) {
-    hoi_tower *t = &clip->text;
-    return add_parameter(clip, "text_model.embeddings.token_embedding.weight", &t->tokens, 2,
+                         0.0f) &&
+           add_parameter(clip, "text_model.embeddings.token_embedding.weight", &t->tokens, 2,
                          t->vocabulary, t->width, 0.0f) &&
            add_parameter(clip, "text_model.embeddings.position_embedding.weight", &t->position, 2,
                          t->places, t->width, 0.0f) &&
@@ -199,7 +188,7 @@ hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label
                                             {0.26862954f, 0.26130258f, 0.27577711f}};
     }
     cJSON_Delete(top);
-    if (ok && (clip->visual.depth == 0 || add_visual(clip)) && add_text(clip))
+    if (ok && add_parameters(clip))
         return clip;
     hoi_clip_free(clip);
     return NULL;
@@ -219,111 +208,4 @@ void hoi_clip_free(hoi_clip *clip) {
     free(clip->visual.blocks);
     free(clip->text.blocks);
     free(clip);
-}
-
-/* ---- weights ---- */
-
-static const hoi_entry *find(const hoi_safetensors *file, const char *prefix, const char *name) {
-    char text[160];
-    const hoi_entry *entry = hoi_safetensors_find(file, name);
-    if (entry || !prefix)
-        return entry;
-    snprintf(text, sizeof text, "%s%s", prefix, name);
-    return hoi_safetensors_find(file, text);
-}
-
-/* CLIP's files say pre_layrnorm, OWL-ViT's pre_layernorm. */
-static const hoi_entry *find_either(const hoi_safetensors *file, const char *prefix,
-                                    const char *name) {
-    const hoi_entry *entry = find(file, prefix, name);
-    const char *at = strstr(name, "pre_layrnorm");
-    if (!entry && at) {
-        char text[128];
-        snprintf(text, sizeof text, "%.*spre_layernorm%s", (int)(at - name), name,
-                 at + strlen("pre_layrnorm"));
-        entry = find(file, prefix, text);
-    }
-    return entry;
-}
-
-static bool missing(const hoi_safetensors *file, const char *name) {
-    return hoi_fail("clip: %s: no '%s' in it; is this a CLIP model of Hugging Face's layout?",
-                    hoi_safetensors_label(file), name);
-}
-
-/* The patch kernel is stored (width, 3, patch, patch): count and first size are what must fit. */
-static bool fits(const hoi_safetensors *file, const hoi_entry *entry, int64_t rows, int64_t count) {
-    char text[96];
-    bool ok = entry->rank == 0
-                  ? count == 1
-                  : entry->shape[0] == rows && (int64_t)hoi_entry_elements(entry) == count;
-    if (entry->rank == 1 && entry->shape[0] == 1 && count == 1)
-        ok = true;
-    if (ok && entry->dtype != HOI_F32 && entry->dtype != HOI_F16 && entry->dtype != HOI_BF16 &&
-        entry->dtype != HOI_F64)
-        return hoi_fail("clip: %s: '%s' is %s; F32, F16 and BF16 are read",
-                        hoi_safetensors_label(file), entry->name, hoi_dtype_name(entry->dtype));
-    return ok || hoi_fail("clip: %s: '%s' is %s; the configuration wants %lld values in %lld rows",
-                          hoi_safetensors_label(file), entry->name,
-                          hoi_shape_text(entry->rank, entry->shape, text), (long long)count,
-                          (long long)rows);
-}
-
-/* Replaces a parameter by parts of a file put one after the other. */
-static bool fill(hoi_clip *clip, const hoi_safetensors *file, hoi_tensor **slot,
-                 const hoi_entry *const *parts, int count, bool widen) {
-    hoi_tensor *old = *slot, *made = NULL;
-    int64_t total = hoi_tensor_count(old), rows = old->rank ? old->shape[0] : 1;
-    bool half =
-        !widen && old->rank == 2 && (parts[0]->dtype == HOI_F16 || parts[0]->dtype == HOI_BF16);
-    for (int i = 0; i < count; ++i) {
-        if (!fits(file, parts[i], rows / count, total / count))
-            return false;
-        half = half && parts[i]->dtype == parts[0]->dtype;
-    }
-    size_t width = half ? 2 : sizeof(float);
-    unsigned char *bytes = malloc((size_t)total * width + 1);
-    if (!bytes)
-        return hoi_fail("clip: out of host memory");
-    bool ok = true;
-    for (int i = 0; ok && i < count; ++i) {
-        unsigned char *at = bytes + (size_t)i * (size_t)(total / count) * width;
-        if (half)
-            memcpy(at, parts[i]->data, parts[i]->bytes);
-        else
-            ok = hoi_entry_floats(parts[i], (float *)(void *)at);
-    }
-    if (ok)
-        made = hoi_tensor_stored(clip->device, old->rank, old->shape,
-                                 half ? parts[0]->dtype : HOI_F32, bytes);
-    free(bytes);
-    if (!made)
-        return false;
-    hoi_tensor_free(old);
-    *slot = made;
-    return true;
-}
-
-bool hoi_clip_fill(hoi_clip *clip, const hoi_safetensors *file, const char *prefix, bool widen) {
-    for (int i = 0; i < clip->parameter_count; ++i) {
-        hoi_parameter *p = &clip->parameters[i];
-        const char *joined = strstr(p->name, "qkv_proj");
-        const hoi_entry *parts[3];
-        int count = joined ? 3 : 1;
-        for (int k = 0; k < count; ++k) {
-            char name[96];
-            snprintf(name, sizeof name, "%s", p->name);
-            if (joined)
-                snprintf(name, sizeof name, "%.*s%c_proj%s", (int)(joined - p->name), p->name,
-                         "qkv"[k], joined + strlen("qkv_proj"));
-            parts[k] = find_either(file, prefix, name);
-            if (!parts[k])
-                return missing(file, name);
-        }
-        /* positions are added, not multiplied: they stay float */
-        bool wide = widen || strstr(p->name, "position_embedding") != NULL;
-        if (!fill(clip, file, p->slot, parts, count, wide))
-            return false;
-    }
-    return true;
 }

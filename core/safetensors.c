@@ -392,6 +392,15 @@ const hoi_entry *hoi_safetensors_find(const hoi_safetensors *file, const char *n
     return bsearch(&key, file->entries, file->count, sizeof key, by_name);
 }
 
+size_t hoi_safetensors_metadata_count(const hoi_safetensors *file) {
+    return file->metadata_count;
+}
+
+const char *hoi_safetensors_metadata_at(const hoi_safetensors *file, size_t i, const char **value) {
+    *value = file->metadata[i].value;
+    return file->metadata[i].key;
+}
+
 const char *hoi_safetensors_metadata(const hoi_safetensors *file, const char *key) {
     if (!file->metadata)
         return NULL;

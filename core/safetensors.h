@@ -46,6 +46,10 @@ const hoi_entry *hoi_safetensors_find(const hoi_safetensors *file, const char *n
 /* Gets the string of a key of `__metadata__`, or NULL when there is none. */
 const char *hoi_safetensors_metadata(const hoi_safetensors *file, const char *key);
 
+/* Gets the number of these strings, and key and value of number i (0-based, by key). */
+size_t hoi_safetensors_metadata_count(const hoi_safetensors *file);
+const char *hoi_safetensors_metadata_at(const hoi_safetensors *file, size_t i, const char **value);
+
 /* Gets the number of elements of an entry. */
 size_t hoi_entry_elements(const hoi_entry *entry);
 

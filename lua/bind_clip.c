@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/tokenizer.h"
 #include "lua/bind_tensor.h"
+#include "lua/bind_weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,18 +42,50 @@ static int new_clip(lua_State *L) {
     return bind_result(L, *slot != NULL);
 }
 
-/* fill(clip, file, {prefix, widen}) */
+/* Reads {layout, prefix, visual, text, text_only, widen} at 3: how the file at 2 names its weights.
+ */
+static hoi_clip_layout read_layout(lua_State *L, bool *widen) {
+    static const char *const names[] = {"layout",    "prefix", "visual", "text",
+                                        "text_only", "widen",  NULL};
+    bind_options(L, 3, names);
+    const char *layout = bind_string(L, 3, "layout", "huggingface");
+    bool openai = strcmp(layout, "openai") == 0;
+    if (!openai && strcmp(layout, "huggingface") != 0)
+        luaL_error(L, "clip: layout '%s'; huggingface and openai are known", layout);
+    *widen = bind_boolean(L, 3, "widen", false);
+    return (hoi_clip_layout){openai, bind_boolean(L, 3, "text_only", false),
+                             bind_string(L, 3, "prefix", ""),
+                             bind_string(L, 3, "visual", "visual."), bind_string(L, 3, "text", "")};
+}
+
+/* fill(clip, file, {layout, prefix, visual, text, text_only, widen}) */
 static int fill(lua_State *L) {
-    static const char *const names[] = {"prefix", "widen", NULL};
+    bool widen;
     lua_settop(L, 3);
     hoi_clip *clip = bind_check(L, 1, CLIP);
-    hoi_safetensors *file = bind_check(L, 2, "hoi.Safetensors");
-    bind_options(L, 3, names);
-    if (!hoi_clip_fill(clip, file, bind_string(L, 3, "prefix", NULL),
-                       bind_boolean(L, 3, "widen", false)))
+    hoi_weights *file = bind_check(L, 2, HOI_WEIGHTS);
+    hoi_clip_layout layout = read_layout(L, &widen);
+    if (!hoi_clip_fill(clip, file, &layout, widen))
         return bind_raise(L);
     lua_settop(L, 1);
     return 1;
+}
+
+/* export(clip, file, {layout, prefix, visual, text}, path): the file's weights as Hugging Face's
+   model.safetensors. */
+static int export(lua_State *L) {
+    bool widen;
+    lua_settop(L, 4);
+    const hoi_clip *clip = bind_check(L, 1, CLIP);
+    hoi_weights *file = bind_check(L, 2, HOI_WEIGHTS);
+    hoi_clip_layout layout = read_layout(L, &widen);
+    const char *path = luaL_checkstring(L, 4);
+    hoi_safetensors_writer *writer = hoi_safetensors_writer_new();
+    bool ok = writer && hoi_safetensors_writer_metadata(writer, "format", "pt") &&
+              hoi_clip_export(clip, file, &layout, writer) &&
+              hoi_safetensors_writer_save(writer, path);
+    hoi_safetensors_writer_free(writer);
+    return ok ? 0 : bind_raise(L);
 }
 
 static int push_tower(lua_State *L, hoi_clip *clip, hoi_tower *tower) {
@@ -364,6 +397,7 @@ int luaopen_hoi_clip(lua_State *L) {
         {"__index", tower_field}, {"__tostring", tower_text}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", new_clip},
                                          {"fill", fill},
+                                         {"export", export},
                                          {"tower", tower},
                                          {"parameters", parameters},
                                          {"replace", replace},

@@ -1,84 +1,34 @@
 /* bind_safetensors: hoi.safetensors: tensors in files by name. */
 #include "core/embedded.h"
 #include "core/error.h"
-#include "core/safetensors.h"
 #include "lua/bind_tensor.h"
+#include "lua/bind_weights.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_CLASS "hoi.Safetensors"
-
-static int release(lua_State *L) {
-    hoi_safetensors **slot = (hoi_safetensors **)bind_slot(L, 1, FILE_CLASS);
-    hoi_safetensors_close(*slot);
-    *slot = NULL;
-    return 0;
+/* open(path) -> hoi.Weights */
+static hoi_weights *open_path(const char *path) {
+    return hoi_weights_of(hoi_safetensors_open(path));
 }
 
-/* open(path) -> file; open(nil, bytes, label): bytes of the program itself, alive for ever (light
-   userdata and size). */
 static int open_file(lua_State *L) {
-    const char *path = luaL_checkstring(L, 1);
-    hoi_safetensors **slot = (hoi_safetensors **)bind_new(L, FILE_CLASS);
-    *slot = hoi_safetensors_open(path);
-    return bind_result(L, *slot != NULL);
+    return bind_weights_push(L, open_path, luaL_checkstring(L, 1));
 }
 
 /* embedded(name) -> file inside the program */
-static int embedded(lua_State *L) {
-    const char *name = luaL_checkstring(L, 1);
+static hoi_weights *open_embedded(const char *name) {
     size_t size = 0;
     const void *bytes = hoi_embedded(name, &size);
-    if (!bytes)
-        return luaL_error(L, "safetensors: no file '%s' inside this program", name);
-    hoi_safetensors **slot = (hoi_safetensors **)bind_new(L, FILE_CLASS);
-    *slot = hoi_safetensors_open_memory(bytes, size, name);
-    return bind_result(L, *slot != NULL);
-}
-
-static int names(lua_State *L) {
-    hoi_safetensors *file = bind_check(L, 1, FILE_CLASS);
-    size_t n = hoi_safetensors_count(file);
-    lua_createtable(L, (int)n, 0);
-    for (size_t i = 0; i < n; ++i) {
-        lua_pushstring(L, hoi_safetensors_at(file, i)->name);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    if (!bytes) {
+        hoi_fail("safetensors: no file '%s' inside this program", name);
+        return NULL;
     }
-    return 1;
+    return hoi_weights_of(hoi_safetensors_open_memory(bytes, size, name));
 }
 
-static int metadata(lua_State *L) {
-    lua_pushstring(L,
-                   hoi_safetensors_metadata(bind_check(L, 1, FILE_CLASS), luaL_checkstring(L, 2)));
-    return 1;
-}
-
-/* file:tensor(name) -> Tensor of floats; integers become floats too (exact below 2^24) */
-static int tensor(lua_State *L) {
-    hoi_safetensors *file = bind_check(L, 1, FILE_CLASS);
-    const char *name = luaL_checkstring(L, 2);
-    const hoi_entry *entry = hoi_safetensors_find(file, name);
-    if (!entry)
-        return luaL_error(L, "safetensors: %s: no tensor '%s'", hoi_safetensors_label(file), name);
-    if (entry->rank > HOI_RANK)
-        return luaL_error(L, "safetensors: %s: '%s' has %d dimensions, at most %d can be used",
-                          hoi_safetensors_label(file), name, entry->rank, HOI_RANK);
-    size_t n = hoi_entry_elements(entry);
-    float *values = bind_memory(L, n * sizeof *values);
-    if (entry->dtype == HOI_I64 || entry->dtype == HOI_I32) {
-        size_t width = hoi_dtype_bytes(entry->dtype);
-        for (size_t i = 0; i < n; ++i) {
-            int64_t wide = 0;
-            int32_t narrow = 0;
-            memcpy(width == 8 ? (void *)&wide : (void *)&narrow,
-                   (const char *)entry->data + i * width, width);
-            values[i] = width == 8 ? (float)wide : (float)narrow;
-        }
-    } else if (!hoi_entry_floats(entry, values)) {
-        return bind_raise(L);
-    }
-    return bind_tensor_push(L, hoi_tensor_from(bind_device(L), entry->rank, entry->shape, values));
+static int embedded(lua_State *L) {
+    return bind_weights_push(L, open_embedded, luaL_checkstring(L, 1));
 }
 
 static void narrow(float *values, size_t n, hoi_dtype dtype) {
@@ -147,11 +97,11 @@ static int save(lua_State *L) {
 
 int luaopen_hoi_safetensors(lua_State *L);
 int luaopen_hoi_safetensors(lua_State *L) {
-    static const luaL_Reg methods[] = {
-        {"names", names}, {"metadata", metadata}, {"tensor", tensor}, {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"open", open_file}, {"embedded", embedded}, {"save", save}, {NULL, NULL}};
-    bind_class(L, FILE_CLASS, methods, NULL, release);
+    lua_getglobal(L, "require"); /* it brings the class of open files */
+    lua_pushliteral(L, "hoi.weights");
+    lua_call(L, 1, 0);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -1,7 +1,6 @@
 -- hoi: what require "hoi" returns. Each name is loaded from its module at its first use, so
 -- starting costs nothing.
 local rooms <const> = {
-  { "hoi.classifier", "classifier" },
   { "hoi.clip", "clip" },
   { "hoi.data", "data" },
   { "hoi.detector", "detector" },
@@ -19,7 +18,6 @@ local rooms <const> = {
   { "hoi.optim", "adamw", "sgd", "schedule" },
   { "hoi.pairing", "pairs" },
   { "hoi.progress", "progress" },
-  { "hoi.resnet", "resnet" },
   { "hoi.safetensors", "safetensors" },
   { "hoi.owlvit", "owlvit" },
   { "hoi.page", "page" },
@@ -27,6 +25,7 @@ local rooms <const> = {
   { "hoi.tensor", "tensor", "full", "zeros", "ones", "randn", "uniform", "concat", "seed",
     "checkpoint", "is_tensor", "roi", "gradcheck" },
   { "hoi.tokenizer", "tokenizer" },
+  { "hoi.weights", "weights" },
 }
 
 local module_of <const>, names <const> = {}, { "version" }

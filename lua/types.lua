@@ -1369,12 +1369,12 @@ hoi.safetensors = {}
 
 --- Opens a file and checks all of its header. Raises an error that names the file: missing, cut off, or not what it says.
 ---@param path string
----@return hoi.Safetensors
+---@return hoi.Weights
 function hoi.safetensors.open(path) end
 
 --- Opens a file inside the program.
 ---@param name string # "lua/models/clip/model.safetensors"
----@return hoi.Safetensors
+---@return hoi.Weights
 function hoi.safetensors.embedded(name) end
 
 --- Writes a file; it is the old or the new one, never half of it. The same content gives the same bytes.
@@ -1383,27 +1383,50 @@ function hoi.safetensors.embedded(name) end
 ---@param options? { dtype?: "F32"|"F16"|"BF16", metadata?: table<string, string> } # dtype = "F32": all tensors are stored so
 function hoi.safetensors.save(path, tensors, options) end
 
---- An open file. Released by release, by <close> or by the collector; its tensors stay.
----@class hoi.Safetensors
-local Safetensors = {}
+--- Opens named arrays, whatever file holds them, by what it begins with: safetensors; PyTorch's .pt, .bin, .pth and .pth.tar
+--- (archives, the old kind, TorchScript as OpenAI publishes CLIP); NumPy's .npy and .npz; Hugging Face's index of shards; or a
+--- folder with one of model.safetensors, open_clip_model.safetensors, pytorch_model.bin and their like. Nothing in a file is
+--- run. Dictionaries in dictionaries become names with dots ("state_dict.prompt_learner.ctx"), plain values among them metadata
+--- ("epoch"); a lone array is called "array". Raises an error that names the file and what is wrong with it.
+---@param path string # of a file or folder
+---@return hoi.Weights
+function hoi.weights(path) end
 
---- Gets the names of all tensors, sorted.
+--- An open file of named arrays. Values are read when they are asked for. Released by release, by <close> or by the
+--- collector; its tensors stay.
+---@class hoi.Weights
+---@field path string # of the file
+---@field container "safetensors"|"torch"|"torchscript"|"npy"|"npz"|"index" # what it is
+local Weights = {}
+
+--- Gets the names of all arrays, sorted.
 ---@return string[]
-function Safetensors:names() end
+function Weights:names() end
 
---- Gets a string of the file's metadata.
----@param key string
----@return string? # nil when there is none
-function Safetensors:metadata(key) end
+--- Gets a string of the file's metadata; without a key all of them.
+---@param key? string
+---@return string|table<string, string>|nil # nil when there is none of that key
+function Weights:metadata(key) end
 
---- Reads a tensor as floats; halves and doubles are converted, integers too (exact below 2^24). Raises an error for a name
+--- Gets the sizes of an array.
+---@param name string
+---@return integer[]? # nil when there is none of that name
+function Weights:shape(name) end
+
+--- Gets the type of an array's elements as the file has them: "F32", "F16", "BF16", "F64", "I64", "BOOL", ...
+---@param name string
+---@return string? # nil when there is none of that name
+function Weights:dtype(name) end
+
+--- Reads an array as floats: halves and doubles are converted, whole numbers too (exact below 2^24). Raises an error for a name
 --- that is not there.
 ---@param name string
+---@param options? { dtype?: "float32"|"stored" } # dtype = "float32"; "stored": F16 and BF16 stay so in memory
 ---@return hoi.Tensor
-function Safetensors:tensor(name) end
+function Weights:tensor(name, options) end
 
 --- Closes the file; harmless when done again.
-function Safetensors:release() end
+function Weights:release() end
 
 --- Tensors on disk by what they were made of (require "hoi.cache"): in XDG_CACHE_HOME/hoi or ~/.cache/hoi; safe to
 --- delete at any time.
@@ -1791,63 +1814,10 @@ function hoi.clip.open(folder, options) end
 ---@return hoi.Clip
 function hoi.clip.new(options) end
 
---- Bottleneck ResNets (He et al. 2016) from files of PyTorch's names, their batch norms folded into the weights.
----@class hoi.resnet
-hoi.resnet = {}
-
---- Reads a ResNet of any number of blocks and any width: torchvision's, or CLIP's modified one, told by its stem. Raises an
---- error for a file that holds none.
----@param file table # what has :names() and :tensor(name): hoi.safetensors.open's
----@param prefix? string # "": what its names begin with, "backbone.0.body."
----@return hoi.Module # (b, h, w, 3) to the last stage's map (b, h / 32, w / 32, channels); frozen
-function hoi.resnet.read(file, prefix) end
-
---- Reads CLIP's picture tower from a file of OpenAI's names.
----@param file table # what has :names() and :tensor(name)
----@param prefix string # "visual."
----@return hoi.ResNetTower
-function hoi.resnet.tower(file, prefix) end
-
---- A ResNet as CLIP's picture tower (Radford et al. 2021): `clip.visual` where `clip.resnet` is true.
----@class hoi.ResNetTower
----@field size integer # pixels on a side of a picture
----@field patch integer # pixels on a side of what one place of the map sees the middle of: 32
----@field grid integer # places on a side of the map
----@field width integer # channels of the map
----@field depth integer # blocks
----@field heads integer # of the attention pool
----@field out integer # width of the joint space
----@field places integer # 1 + grid * grid
-local ResNetTower = {}
-
---- Gets the last stage's map of pixels. Raises an error for pixels of another size.
----@param pixels hoi.Tensor # (b, 3, size, size)
----@return hoi.Tensor # (b, grid, grid, width)
-function ResNetTower:map(pixels) end
-
---- Reads a map by the attention pool, into the joint space: the mean of all places asks all places.
----@param map hoi.Tensor # (b, grid, grid, width)
----@param all? boolean # false: true lets every place ask too
----@return hoi.Tensor # (b, out); with all (b, 1 + grid * grid, out)
-function ResNetTower:pool(map, all) end
-
---- Gets the features of pixels: map and pool.
----@param pixels hoi.Tensor # (b, 3, size, size)
----@return hoi.Tensor # (b, out)
-function ResNetTower:forward(pixels) end
-
---- Lists its parameters by OpenAI's names; batch norms are folded into the convolutions before them.
----@return table # of { name, hoi.Tensor }
-function ResNetTower:parameters() end
-
---- Lets go of its memory.
-function ResNetTower:release() end
-
 --- A CLIP: two towers into one space. Both are open: a method writes the loop over blocks itself. Released by release, by
 --- <close> or by the collector.
 ---@class hoi.Clip
----@field visual hoi.Tower|hoi.ResNetTower # of pictures
----@field resnet boolean # true: pictures are read by CLIP's modified ResNet
+---@field visual hoi.Tower # of pictures
 ---@field text hoi.Tower
 ---@field width integer # of the joint space
 ---@field tokenizer? hoi.Tokenizer
@@ -2144,161 +2114,3 @@ function hoi.evaluate(method, data, options) end
 --- is a table in percent.
 ---@class hoi.Report: hoi.Figures
 ---@field known_object hoi.Figures
-
----------------------------------------------------------------------------- few-shot classifiers
-
---- Opens a few-shot classifier of pictures: a way to learn classes from a few examples on top of CLIP. A name with a slash, or that ends
---- in .lua, is a file of one's own. Raises an error when there is none, for an option it does not have, and where the task lacks
---- what it needs.
----@param name string # of hoi.classifier.names, or a path
----@param task hoi.ClassifierTask
----@param options? table # the classifier's own: hoi.classifier.options(name) gets them with their defaults
----@return hoi.Classifier
-function hoi.classifier(name, task, options) end
-
---- What a few-shot classifier is to learn.
----@class hoi.ClassifierTask
----@field classes string[] # names of the classes
----@field clip? hoi.Clip # may be absent where features and text are given
----@field templates? string[] # { "a photo of a {}." }: prompts; of several, the mean counts
----@field text? hoi.Tensor # (classes, d): features of the classes; else made of clip and templates
----@field scale? number # factor of cosines; else the model's, else 100
----@field seed? integer # 1: first numbers, and the order of batches
-
---- Examples: for learning, for choosing hyper-parameters, or to be named.
----@class hoi.ClassifierSet
----@field features? hoi.Tensor # (n, d), as CLIP's picture tower gives them
----@field labels? integer[] # n classes, from 1
----@field pixels? fun(positions: integer[], draw?: integer): hoi.Tensor # (m, 3, size, size) of some examples; draw: augmented, the same draw in the same way
----@field views? fun(draw: integer): hoi.Tensor # (n, d): features of all examples, augmented
-
---- A few-shot classifier.
----@class hoi.Classifier
----@field name string
----@field needs "features"|"pictures" # what it sees of an example
----@field task hoi.ClassifierTask
----@field o table # its options
----@field module hoi.Module # what it learns
----@field chosen table<string, number> # hyper-parameters chosen on val
-local Classifier = {}
-
---- Learns from examples. Hyper-parameters that are to be searched are chosen on val alone; without val they keep their defaults.
----@param train hoi.ClassifierSet
----@param val? hoi.ClassifierSet
----@param options? { log?: fun(record: table), checkpoint?: string, every?: integer } # log: gets { epoch, epochs, step, loss, learning_rate, accuracy } after each epoch and { search, value, accuracy } for what is tried; checkpoint: a file to go on from, written after every = 1 epochs
----@return table # loss (the last epoch's mean), steps, parameters (how many numbers it learns), seconds, and what was chosen
-function Classifier:fit(train, val, options) end
-
---- Learns as fit does, and is what a classifier's file may replace.
----@param train hoi.ClassifierSet
----@param val? hoi.ClassifierSet
----@param run table # fit's options
----@return table
-function Classifier:learn(train, val, run) end
-
---- Takes the training steps of one epoch; a classifier's file may have faster ones.
----@param set hoi.ClassifierSet
----@param places integer[][] # examples of each step
----@param rates number[] # of each step
----@param optimizer hoi.Optimizer
----@param first integer # steps done before
----@return hoi.Tensor # the sum of the steps' losses
-function Classifier:run_steps(set, places, rates, optimizer, first) end
-
---- Gets what it knows of the classes.
----@return any
-function Classifier:classes() end
-
---- Gets logits (n, classes) of features or pixels, recorded for gradients.
----@param x hoi.Tensor
----@param classes any # of classes()
----@return hoi.Tensor
-function Classifier:forward(x, classes) end
-
---- Gets logits (n, classes) of examples, in chunks.
----@param set hoi.ClassifierSet|hoi.Tensor # a tensor: features
----@return hoi.Tensor
-function Classifier:logits(set) end
-
---- Gets the likeliest class of each example, from 1.
----@param set hoi.ClassifierSet|hoi.Tensor
----@return integer[]
-function Classifier:predict(set) end
-
---- Gets the percentage of examples that are named right.
----@param set hoi.ClassifierSet
----@return number
-function Classifier:accuracy(set) end
-
---- Gets what is learned, by name.
----@return { [1]: string, [2]: hoi.Tensor }[]
-function Classifier:parameters() end
-
---- Gets how many numbers are learned.
----@return integer
-function Classifier:size() end
-
---- Writes what was learned as safetensors, with method, options, classes and the model's identity.
----@param path string
-function Classifier:save(path) end
-
---- Reads what was learned out of a file; hoi.classifier.load does the rest.
----@param file hoi.Safetensors
-function Classifier:restore(file) end
-
---- Few-shot classifiers: CLIP-Adapter and what it is compared with.
----@class hoi.classifier
----@field names string[] # of the program's few-shot classifiers
----@field prompts table<string, string[]> # prompts of CoOp's data sets by name; imagenet_7: Tip-Adapter's seven
-hoi.classifier = {}
-
---- Opens a classifier that was saved. Raises an error when it is of other classes or of another CLIP, naming both.
----@param path string
----@param task hoi.ClassifierTask
----@return hoi.Classifier
-function hoi.classifier.load(path, task) end
-
---- Gets a copy of a classifier's options with their defaults.
----@param name string
----@return table
-function hoi.classifier.options(name) end
-
---- Gets features of classes (n, d): of each the normalised mean of its prompts' normalised features. Radford et al. 2021.
----@param clip hoi.Clip
----@param classes string[] # _ reads as a space
----@param templates string[] # {} stands for the class
----@return hoi.Tensor
-function hoi.classifier.text(clip, classes, templates) end
-
---- Gets scale times the cosines of rows with class features.
----@param x hoi.Tensor # (n, d)
----@param classes hoi.Tensor # (classes, d), of length 1
----@param scale number
----@return hoi.Tensor # (n, classes)
-function hoi.classifier.cosines(x, classes, scale) end
-
---- Gets the percentage of rows of logits whose greatest is at their label.
----@param logits hoi.Tensor # (n, classes)
----@param labels integer[]
----@return number
-function hoi.classifier.accuracy(logits, labels) end
-
---- Gets the options of the common training steps with a classifier's own beside and over them: for the files of classifiers.
----@param own table
----@return table
-function hoi.classifier.training(own) end
-
---- Trains a classifier's module by the common steps, cross-entropy of shuffled batches: for the files of classifiers.
----@param self hoi.Classifier
----@param set hoi.ClassifierSet
----@param run table # fit's options
----@param val? hoi.ClassifierSet # where given, the epoch that does best on it is kept
----@return { loss: number, steps: integer }
-function hoi.classifier.train(self, set, run, val) end
-
---- Gets a field of a task, or raises an error that says who needs it: for the files of classifiers.
----@param task hoi.ClassifierTask
----@param field string
----@param name string # who needs it
----@return any
-function hoi.classifier.wants(task, field, name) end

@@ -7,7 +7,10 @@ local ground <const> = { ["core/error.h"] = true, ["core/embedded.h"] = true }
 -- What a room may include: folders of ours, headers of others (by pattern), and single headers.
 local rooms <const> = {
   opencl = { folders = { "opencl" }, others = { "^CL/" } },
-  core = { folders = { "core", "opencl" }, others = { "^cjson/", "^stb", "^utf8proc", "^cairo" } },
+  core = {
+    folders = { "core", "opencl" },
+    others = { "^cjson/", "^stb", "^utf8proc", "^cairo", "^zip%.h", "^zlib%.h" },
+  },
   lua = {
     folders = { "lua", "core" },
     headers = { ["bindings.h"] = true, ["opencl/device.h"] = true }, -- the first is made by CMake
@@ -18,7 +21,7 @@ local rooms <const> = {
 
 -- Headers that belong to one room.
 local owned <const> = { "^CL/", "^lua", "^lauxlib", "^lualib", "^cjson/", "^stb", "^utf8proc",
-  "^cairo", "^histedit" }
+  "^cairo", "^histedit", "^zip%.h", "^zlib%.h" }
 
 local function any(patterns, text)
   for _, pattern in ipairs(patterns) do
