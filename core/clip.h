@@ -52,7 +52,8 @@ typedef struct hoi_clip {
 } hoi_clip;
 
 /* Reads config.json (Hugging Face's, absent values are its defaults) and makes towers of zeros
-   (gains: ones): to be trained or filled. label: what messages call the text. NULL after hoi_fail.
+   (gains: ones): to be trained or filled. Where vision_config has `layers`, pictures are read by a
+   ResNet, which is not made here: `visual` then has no blocks. label: what messages call the text. NULL after hoi_fail.
    */
 hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label);
 /* How a file names the weights. Hugging Face's names, as they are or after `prefix` ("owlvit.");

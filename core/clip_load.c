@@ -60,14 +60,34 @@ static const cJSON *section_of(const cJSON *top, const char *name, const char *o
     return cJSON_IsObject(section) ? section : NULL;
 }
 
+static bool read_text_config(hoi_clip *clip, const cJSON *top, const char *label, bool owl) {
+    hoi_tower *t = &clip->text;
+    reader r = {label, section_of(top, "text_config", "text_config_dict"), "text_config.", true};
+    t->text = true;
+    t->width = integer_of(&r, "hidden_size", 512);
+    t->hidden = integer_of(&r, "intermediate_size", 2048);
+    t->depth = integer_of(&r, "num_hidden_layers", 12);
+    t->heads = integer_of(&r, "num_attention_heads", 8);
+    t->places = integer_of(&r, "max_position_embeddings", owl ? 16 : 77);
+    t->vocabulary = integer_of(&r, "vocab_size", 49408);
+    t->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
+    t->activation = activation_of(&r);
+    if (r.ok && t->width % t->heads != 0)
+        r.ok = hoi_fail("clip: %s: text_config: hidden_size %d does not divide into %d heads",
+                        label, t->width, t->heads);
+    return r.ok;
+}
+
 static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
-    hoi_tower *v = &clip->visual, *t = &clip->text;
+    hoi_tower *v = &clip->visual;
     const cJSON *kind = cJSON_GetObjectItemCaseSensitive(top, "model_type");
     bool owl = cJSON_GetStringValue(kind) && strcmp(cJSON_GetStringValue(kind), "owlvit") == 0;
     reader r = {label, top, "", true};
     clip->width = integer_of(&r, "projection_dim", 512);
     r = (reader){label, section_of(top, "vision_config", "vision_config_dict"), "vision_config.",
                  r.ok};
+    if (cJSON_GetObjectItemCaseSensitive(r.section, "layers"))
+        return read_text_config(clip, top, label, owl) && r.ok;
     v->width = integer_of(&r, "hidden_size", 768);
     v->hidden = integer_of(&r, "intermediate_size", 3072);
     v->depth = integer_of(&r, "num_hidden_layers", 12);
@@ -83,20 +103,7 @@ static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
                         "channels be 3",
                         label, v->size, v->patch, v->width, v->heads);
     v->places = r.ok ? 1 + (v->size / v->patch) * (v->size / v->patch) : 1;
-    r = (reader){label, section_of(top, "text_config", "text_config_dict"), "text_config.", r.ok};
-    t->text = true;
-    t->width = integer_of(&r, "hidden_size", 512);
-    t->hidden = integer_of(&r, "intermediate_size", 2048);
-    t->depth = integer_of(&r, "num_hidden_layers", 12);
-    t->heads = integer_of(&r, "num_attention_heads", 8);
-    t->places = integer_of(&r, "max_position_embeddings", owl ? 16 : 77);
-    t->vocabulary = integer_of(&r, "vocab_size", 49408);
-    t->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
-    t->activation = activation_of(&r);
-    if (r.ok && t->width % t->heads != 0)
-        r.ok = hoi_fail("clip: %s: text_config: hidden_size %d does not divide into %d heads",
-                        label, t->width, t->heads);
-    return r.ok;
+    return r.ok && read_text_config(clip, top, label, owl);
 }
 
 /* ---- parameters ---- */
@@ -145,8 +152,8 @@ static bool add_blocks(hoi_clip *clip, hoi_tower *tower, const char *name) {
     return true;
 }
 
-static bool add_parameters(hoi_clip *clip) {
-    hoi_tower *v = &clip->visual, *t = &clip->text;
+static bool add_visual(hoi_clip *clip) {
+    hoi_tower *v = &clip->visual;
     return add_parameter(clip, "vision_model.embeddings.class_embedding", &v->class_embedding, 1,
                          v->width, 0, 0.0f) &&
            add_parameter(clip, "vision_model.embeddings.patch_embedding.weight", &v->patch_weight,
@@ -159,8 +166,12 @@ static bool add_parameters(hoi_clip *clip) {
            add_pair(clip, "vision_model.post_layernorm", &v->post_gain, &v->post_bias, 1, v->width,
                     0) &&
            add_parameter(clip, "visual_projection.weight", &v->projection, 2, clip->width, v->width,
-                         0.0f) &&
-           add_parameter(clip, "text_model.embeddings.token_embedding.weight", &t->tokens, 2,
+                         0.0f);
+}
+
+static bool add_text(hoi_clip *clip) {
+    hoi_tower *t = &clip->text;
+    return add_parameter(clip, "text_model.embeddings.token_embedding.weight", &t->tokens, 2,
                          t->vocabulary, t->width, 0.0f) &&
            add_parameter(clip, "text_model.embeddings.position_embedding.weight", &t->position, 2,
                          t->places, t->width, 0.0f) &&
@@ -188,7 +199,7 @@ hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label
                                             {0.26862954f, 0.26130258f, 0.27577711f}};
     }
     cJSON_Delete(top);
-    if (ok && add_parameters(clip))
+    if (ok && (clip->visual.depth == 0 || add_visual(clip)) && add_text(clip))
         return clip;
     hoi_clip_free(clip);
     return NULL;

@@ -9,6 +9,7 @@ local system <const> = require "hoi.system"
 local tokenizers <const> = require "hoi.tokenizer"
 local tensors <const> = require "hoi.tensor"
 local pixels <const> = require "hoi.pixels"
+local resnet <const> = require "hoi.resnet"
 
 local EMBEDDED <const> = "lua/models/clip" -- CLIP of the drawn world, inside the program
 
@@ -46,6 +47,11 @@ local function weights(folder, inside)
   return safetensors.open(path)
 end
 
+local function is_resnet(config)
+  local vision <const> = json.decode(config).vision_config
+  return type(vision) == "table" and vision.layers ~= nil
+end
+
 local function preprocessing(self, text)
   local p <const> = {
     size = self.visual.size, warp = false,
@@ -59,8 +65,10 @@ local function preprocessing(self, text)
   return p
 end
 
-local function assemble(self, folder, preprocessor)
-  self.visual, self.text = core.tower(self.core, "visual"), core.tower(self.core, "text")
+-- visual: a ResNet's picture tower, which is not of the core.
+local function assemble(self, folder, preprocessor, visual)
+  self.visual, self.resnet = visual or core.tower(self.core, "visual"), visual ~= nil
+  self.text = core.tower(self.core, "text")
   self.width = self.visual.out
   self.folder = folder
   self.preprocess = preprocessing(self, preprocessor)
@@ -99,7 +107,8 @@ local function open(folder, given)
   if vocabulary and merges then
     self.tokenizer = folder and tokenizers.open(folder) or tokenizers.memory(vocabulary, merges)
   end
-  return assemble(self, folder, part(folder, inside, "preprocessor_config.json"))
+  return assemble(self, folder, part(folder, inside, "preprocessor_config.json"),
+    is_resnet(config) and resnet.tower(file, "visual.") or nil)
 end
 
 function Clip:__tostring()
@@ -144,12 +153,18 @@ end
 -- takes `core` in one go.
 function Clip:encode_pixels(x)
   local n <const>, most <const> = x:size(1), 32
+  local function encode(some)
+    if self.resnet then
+      return self.visual:forward(some)
+    end
+    return core.encode_pixels(self.core, some)
+  end
   if n <= most or self.training then
-    return core.encode_pixels(self.core, x)
+    return encode(x)
   end
   local parts <const> = {}
   for i = 1, n, most do
-    parts[#parts + 1] = core.encode_pixels(self.core, x:slice(1, i, math.min(n, i + most - 1)))
+    parts[#parts + 1] = encode(x:slice(1, i, math.min(n, i + most - 1)))
   end
   return tensors.concat(parts, 1)
 end
@@ -159,17 +174,27 @@ function Clip:encode_patches(images)
   local x = tensors.is_tensor(images) and images or self:pixels(images)
   local v <const> = self.visual
   local grid <const> = v.size // v.patch
-  x = v:leave(v:blocks(v:enter(v:embed(x))):slice(2, 2))
+  if self.resnet then
+    x = v:pool(v:map(x), true):slice(2, 2)
+  else
+    x = v:leave(v:blocks(v:enter(v:embed(x))):slice(2, 2))
+  end
   return x:reshape(x:size(1), grid, grid, self.width)
 end
 
 -- List of {name, tensor}; with a pattern those whose name it finds.
 function Clip:parameters(pattern)
   local list <const> = {}
-  for _, p in ipairs(core.parameters(self.core)) do
-    if not pattern or p[1]:find(pattern) then
-      list[#list + 1] = p
+  local function add(all)
+    for _, p in ipairs(all) do
+      if not pattern or p[1]:find(pattern) then
+        list[#list + 1] = p
+      end
     end
+  end
+  add(core.parameters(self.core))
+  if self.resnet then
+    add(self.visual:parameters())
   end
   return list
 end
@@ -209,6 +234,8 @@ function Clip:tensors(prefix)
     else
       if name:find "patch_embedding" then
         x = x:detach():reshape(self.visual.width, 3, self.visual.patch, self.visual.patch)
+      elseif x.rank == 4 then -- a ResNet's convolutions
+        x = x:detach():permute(1, 4, 2, 3)
       end
       local saved = name
       if prefix then

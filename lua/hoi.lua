@@ -1,6 +1,7 @@
 -- hoi: what require "hoi" returns. Each name is loaded from its module at its first use, so
 -- starting costs nothing.
 local rooms <const> = {
+  { "hoi.classifier", "classifier" },
   { "hoi.clip", "clip" },
   { "hoi.data", "data" },
   { "hoi.detector", "detector" },
@@ -18,6 +19,7 @@ local rooms <const> = {
   { "hoi.optim", "adamw", "sgd", "schedule" },
   { "hoi.pairing", "pairs" },
   { "hoi.progress", "progress" },
+  { "hoi.resnet", "resnet" },
   { "hoi.safetensors", "safetensors" },
   { "hoi.owlvit", "owlvit" },
   { "hoi.page", "page" },

@@ -1814,10 +1814,63 @@ function hoi.clip.open(folder, options) end
 ---@return hoi.Clip
 function hoi.clip.new(options) end
 
+--- Bottleneck ResNets (He et al. 2016) from files of PyTorch's names, their batch norms folded into the weights.
+---@class hoi.resnet
+hoi.resnet = {}
+
+--- Reads a ResNet of any number of blocks and any width: torchvision's, or CLIP's modified one, told by its stem. Raises an
+--- error for a file that holds none.
+---@param file table # what has :names() and :tensor(name): hoi.safetensors.open's
+---@param prefix? string # "": what its names begin with, "backbone.0.body."
+---@return hoi.Module # (b, h, w, 3) to the last stage's map (b, h / 32, w / 32, channels); frozen
+function hoi.resnet.read(file, prefix) end
+
+--- Reads CLIP's picture tower from a file of OpenAI's names.
+---@param file table # what has :names() and :tensor(name)
+---@param prefix string # "visual."
+---@return hoi.ResNetTower
+function hoi.resnet.tower(file, prefix) end
+
+--- A ResNet as CLIP's picture tower (Radford et al. 2021): `clip.visual` where `clip.resnet` is true.
+---@class hoi.ResNetTower
+---@field size integer # pixels on a side of a picture
+---@field patch integer # pixels on a side of what one place of the map sees the middle of: 32
+---@field grid integer # places on a side of the map
+---@field width integer # channels of the map
+---@field depth integer # blocks
+---@field heads integer # of the attention pool
+---@field out integer # width of the joint space
+---@field places integer # 1 + grid * grid
+local ResNetTower = {}
+
+--- Gets the last stage's map of pixels. Raises an error for pixels of another size.
+---@param pixels hoi.Tensor # (b, 3, size, size)
+---@return hoi.Tensor # (b, grid, grid, width)
+function ResNetTower:map(pixels) end
+
+--- Reads a map by the attention pool, into the joint space: the mean of all places asks all places.
+---@param map hoi.Tensor # (b, grid, grid, width)
+---@param all? boolean # false: true lets every place ask too
+---@return hoi.Tensor # (b, out); with all (b, 1 + grid * grid, out)
+function ResNetTower:pool(map, all) end
+
+--- Gets the features of pixels: map and pool.
+---@param pixels hoi.Tensor # (b, 3, size, size)
+---@return hoi.Tensor # (b, out)
+function ResNetTower:forward(pixels) end
+
+--- Lists its parameters by OpenAI's names; batch norms are folded into the convolutions before them.
+---@return table # of { name, hoi.Tensor }
+function ResNetTower:parameters() end
+
+--- Lets go of its memory.
+function ResNetTower:release() end
+
 --- A CLIP: two towers into one space. Both are open: a method writes the loop over blocks itself. Released by release, by
 --- <close> or by the collector.
 ---@class hoi.Clip
----@field visual hoi.Tower # of pictures
+---@field visual hoi.Tower|hoi.ResNetTower # of pictures
+---@field resnet boolean # true: pictures are read by CLIP's modified ResNet
 ---@field text hoi.Tower
 ---@field width integer # of the joint space
 ---@field tokenizer? hoi.Tokenizer
@@ -2114,3 +2167,161 @@ function hoi.evaluate(method, data, options) end
 --- is a table in percent.
 ---@class hoi.Report: hoi.Figures
 ---@field known_object hoi.Figures
+
+---------------------------------------------------------------------------- few-shot classifiers
+
+--- Opens a few-shot classifier of pictures: a way to learn classes from a few examples on top of CLIP. A name with a slash, or that ends
+--- in .lua, is a file of one's own. Raises an error when there is none, for an option it does not have, and where the task lacks
+--- what it needs.
+---@param name string # of hoi.classifier.names, or a path
+---@param task hoi.ClassifierTask
+---@param options? table # the classifier's own: hoi.classifier.options(name) gets them with their defaults
+---@return hoi.Classifier
+function hoi.classifier(name, task, options) end
+
+--- What a few-shot classifier is to learn.
+---@class hoi.ClassifierTask
+---@field classes string[] # names of the classes
+---@field clip? hoi.Clip # may be absent where features and text are given
+---@field templates? string[] # { "a photo of a {}." }: prompts; of several, the mean counts
+---@field text? hoi.Tensor # (classes, d): features of the classes; else made of clip and templates
+---@field scale? number # factor of cosines; else the model's, else 100
+---@field seed? integer # 1: first numbers, and the order of batches
+
+--- Examples: for learning, for choosing hyper-parameters, or to be named.
+---@class hoi.ClassifierSet
+---@field features? hoi.Tensor # (n, d), as CLIP's picture tower gives them
+---@field labels? integer[] # n classes, from 1
+---@field pixels? fun(positions: integer[], draw?: integer): hoi.Tensor # (m, 3, size, size) of some examples; draw: augmented, the same draw in the same way
+---@field views? fun(draw: integer): hoi.Tensor # (n, d): features of all examples, augmented
+
+--- A few-shot classifier.
+---@class hoi.Classifier
+---@field name string
+---@field needs "features"|"pictures" # what it sees of an example
+---@field task hoi.ClassifierTask
+---@field o table # its options
+---@field module hoi.Module # what it learns
+---@field chosen table<string, number> # hyper-parameters chosen on val
+local Classifier = {}
+
+--- Learns from examples. Hyper-parameters that are to be searched are chosen on val alone; without val they keep their defaults.
+---@param train hoi.ClassifierSet
+---@param val? hoi.ClassifierSet
+---@param options? { log?: fun(record: table), checkpoint?: string, every?: integer } # log: gets { epoch, epochs, step, loss, learning_rate, accuracy } after each epoch and { search, value, accuracy } for what is tried; checkpoint: a file to go on from, written after every = 1 epochs
+---@return table # loss (the last epoch's mean), steps, parameters (how many numbers it learns), seconds, and what was chosen
+function Classifier:fit(train, val, options) end
+
+--- Learns as fit does, and is what a classifier's file may replace.
+---@param train hoi.ClassifierSet
+---@param val? hoi.ClassifierSet
+---@param run table # fit's options
+---@return table
+function Classifier:learn(train, val, run) end
+
+--- Takes the training steps of one epoch; a classifier's file may have faster ones.
+---@param set hoi.ClassifierSet
+---@param places integer[][] # examples of each step
+---@param rates number[] # of each step
+---@param optimizer hoi.Optimizer
+---@param first integer # steps done before
+---@return hoi.Tensor # the sum of the steps' losses
+function Classifier:run_steps(set, places, rates, optimizer, first) end
+
+--- Gets what it knows of the classes.
+---@return any
+function Classifier:classes() end
+
+--- Gets logits (n, classes) of features or pixels, recorded for gradients.
+---@param x hoi.Tensor
+---@param classes any # of classes()
+---@return hoi.Tensor
+function Classifier:forward(x, classes) end
+
+--- Gets logits (n, classes) of examples, in chunks.
+---@param set hoi.ClassifierSet|hoi.Tensor # a tensor: features
+---@return hoi.Tensor
+function Classifier:logits(set) end
+
+--- Gets the likeliest class of each example, from 1.
+---@param set hoi.ClassifierSet|hoi.Tensor
+---@return integer[]
+function Classifier:predict(set) end
+
+--- Gets the percentage of examples that are named right.
+---@param set hoi.ClassifierSet
+---@return number
+function Classifier:accuracy(set) end
+
+--- Gets what is learned, by name.
+---@return { [1]: string, [2]: hoi.Tensor }[]
+function Classifier:parameters() end
+
+--- Gets how many numbers are learned.
+---@return integer
+function Classifier:size() end
+
+--- Writes what was learned as safetensors, with method, options, classes and the model's identity.
+---@param path string
+function Classifier:save(path) end
+
+--- Reads what was learned out of a file; hoi.classifier.load does the rest.
+---@param file hoi.Weights
+function Classifier:restore(file) end
+
+--- Few-shot classifiers: CLIP-Adapter and what it is compared with.
+---@class hoi.classifier
+---@field names string[] # of the program's few-shot classifiers
+---@field prompts table<string, string[]> # prompts of CoOp's data sets by name; imagenet_7: Tip-Adapter's seven
+hoi.classifier = {}
+
+--- Opens a classifier that was saved. Raises an error when it is of other classes or of another CLIP, naming both.
+---@param path string
+---@param task hoi.ClassifierTask
+---@return hoi.Classifier
+function hoi.classifier.load(path, task) end
+
+--- Gets a copy of a classifier's options with their defaults.
+---@param name string
+---@return table
+function hoi.classifier.options(name) end
+
+--- Gets features of classes (n, d): of each the normalised mean of its prompts' normalised features. Radford et al. 2021.
+---@param clip hoi.Clip
+---@param classes string[] # _ reads as a space
+---@param templates string[] # {} stands for the class
+---@return hoi.Tensor
+function hoi.classifier.text(clip, classes, templates) end
+
+--- Gets scale times the cosines of rows with class features.
+---@param x hoi.Tensor # (n, d)
+---@param classes hoi.Tensor # (classes, d), of length 1
+---@param scale number
+---@return hoi.Tensor # (n, classes)
+function hoi.classifier.cosines(x, classes, scale) end
+
+--- Gets the percentage of rows of logits whose greatest is at their label.
+---@param logits hoi.Tensor # (n, classes)
+---@param labels integer[]
+---@return number
+function hoi.classifier.accuracy(logits, labels) end
+
+--- Gets the options of the common training steps with a classifier's own beside and over them: for the files of classifiers.
+---@param own table
+---@return table
+function hoi.classifier.training(own) end
+
+--- Trains a classifier's module by the common steps, cross-entropy of shuffled batches: for the files of classifiers.
+---@param self hoi.Classifier
+---@param set hoi.ClassifierSet
+---@param run table # fit's options
+---@param val? hoi.ClassifierSet # where given, the epoch that does best on it is kept
+---@return { loss: number, steps: integer }
+function hoi.classifier.train(self, set, run, val) end
+
+--- Gets a field of a task, or raises an error that says who needs it: for the files of classifiers.
+---@param task hoi.ClassifierTask
+---@param field string
+---@param name string # who needs it
+---@return any
+function hoi.classifier.wants(task, field, name) end

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden values of tests/golden: what towers, losses and optimisers must give.
 
-    pip install torch==2.13.0 transformers==5.24.0 safetensors==0.8.0 numpy==2.4.6
+    pip install torch==2.13.0 transformers==5.24.0 safetensors==0.8.0 numpy==2.4.6 \
+        scikit-learn==1.9.1
     python3 tests/golden.py                 # all of them: ten seconds on one core
     python3 tests/golden.py losses roi      # or only these
 
@@ -20,11 +21,14 @@ import blocks  # noqa: E402  (they lie beside the files they write)
 import clip  # noqa: E402
 import ezhoi_modules  # noqa: E402
 import ezhoi_whole  # noqa: E402
+import fewshot  # noqa: E402
 import folders  # noqa: E402
 import losses  # noqa: E402
 import owlvit  # noqa: E402
 import regions  # noqa: E402
 import relatives  # noqa: E402
+import role_ap  # noqa: E402
+import resnet  # noqa: E402
 import training  # noqa: E402
 
 MAKERS = {
@@ -35,13 +39,16 @@ MAKERS = {
     "owlvit": owlvit.make_owlvit,
     "blocks": blocks.make_blocks,
     "maple": blocks.make_maple,
+    "fewshot": fewshot.make_fewshot,
     "losses": losses.make_losses,
     "optim": training.make_optim,
     "schedule": training.make_schedule,
     "roi": regions.make_roi,
+    "resnet": resnet.make_resnet,
     "ezhoi_modules": ezhoi_modules.make_ezhoi_modules,
     "ezhoi_whole": ezhoi_whole.make_ezhoi_whole,
     "relatives": relatives.make_relatives,
+    "role_ap": role_ap.make_role_ap,
 }
 
 if __name__ == "__main__":

@@ -122,6 +122,11 @@ describe("lua/types.lua", function()
     for _, name in ipairs(written("hoi.Method", true)) do
       assert.is_not_nil(method[name], name)
     end
+    local task = { classes = { "a" }, text = tensor:reshape(1, 1) }
+    local classifier = hoi.classifier("zero_shot", task)
+    for _, name in ipairs(written("hoi.Classifier", true)) do
+      assert.is_not_nil(classifier[name], name)
+    end
   end)
 
   it("names no class twice, and no function twice", function()
