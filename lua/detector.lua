@@ -124,8 +124,9 @@ local function find(name)
     end
     tried[#tried + 1] = place == inside and inside or ("%s/%s.lua or .so"):format(place, name)
   end
-  return nil, ("not found (a name with a slash is taken as a file). Tried:\n  %s"):format(
-    table.concat(tried, "\n  "))
+  return nil, ("not found (a name with a slash is taken as a file). Tried:\n  %s%s"):format(
+    table.concat(tried, "\n  "), name == "dnn"
+    and "\nhoi builds dnn where OpenCV is installed: apt install g++ libopencv-dev" or "")
 end
 
 ---------------------------------------------------------------------------- checking a plugin

@@ -1,6 +1,7 @@
 -- evaluate: figures of a model: on the drawn world (without arguments: the program's own, every
 -- figure), or HICO-DET's mean average precision of any.
 local argparse <const> = require "argparse"
+local detector_arguments <const> = require "hoi.detector_arguments"
 local hoi <const> = require "hoi"
 local json <const> = require "hoi.json"
 local pixels <const> = require "hoi.pixels"
@@ -15,9 +16,7 @@ parser:option("--size", "only so many pictures"):convert(math.tointeger)
 parser:option("--setting", "which classes count as unseen", "default")
 parser:option("--boxes", "mini: truth, detector or both", "both")
   :choices { "truth", "detector", "both" }
-parser:option("--detector", "whose boxes", "owlvit")
-parser:option("--detector-folder", "the detector's model folder (owlvit)")
-parser:option("--detector-file", "the detector's file of boxes (boxes)")
+detector_arguments.add(parser)
 parser:option("--method", "how interactions are named", "zero_shot")
 parser:option("--view", "zero_shot: crop, roi or both", "crop")
 parser:option("--text", "zero_shot: names, descriptions or both", "both")
@@ -34,14 +33,6 @@ local targets <const> = hoi.targets(args.data == "mini" and "mini" or "hico",
   { setting = args.setting })
 local method <const> = hoi.method(args.method, clip, targets,
   args.method == "zero_shot" and { view = args.view, text = args.text } or nil)
-
--- The detector; one whose classes are sentences looks for what the interactions are done with.
-local function detector()
-  return hoi.detector(args.detector, {
-    folder = args.detector_folder, file = args.detector_file,
-    labels = args.detector == "owlvit" and targets:labels() or nil,
-  })
-end
 
 local function interactions(name, data, boxes)
   local report <const> = hoi.evaluate(method, data, {
@@ -212,7 +203,7 @@ if args.data == "mini" then
     interactions("truth", data)
   end
   if args.boxes ~= "truth" then
-    local boxes <close> = detector()
+    local boxes <close> = detector_arguments.open(args, targets)
     interactions("detector", data, boxes)
     boxes_found(data, boxes)
   end
@@ -220,7 +211,7 @@ else
   if not args.file then
     parser:error "--data hicodet needs --file instances_test2015.json"
   end
-  local boxes <close> = detector()
+  local boxes <close> = detector_arguments.open(args, targets)
   local data <const> = hoi.data.hicodet(args.file, { split = "test", setting = args.setting })
   interactions("detector", data, boxes)
 end

@@ -1,5 +1,6 @@
 -- predict: names what people do in pictures: a table, JSON and annotated pictures.
 local argparse <const> = require "argparse"
+local detector_arguments <const> = require "hoi.detector_arguments"
 local hoi <const> = require "hoi"
 local json <const> = require "hoi.json"
 local system <const> = require "hoi.system"
@@ -7,9 +8,7 @@ local system <const> = require "hoi.system"
 local parser <const> = argparse("predict.lua", "Finds who does what with what in pictures.")
 parser:argument("picture", "pictures, or folders of them"):args "+"
 parser:option("--model", "a Hugging Face CLIP folder; without it the small CLIP of the drawn world")
-parser:option("--detector", "owlvit, boxes, or your own plugin", "owlvit")
-parser:option("--detector-folder", "the detector's model folder (owlvit)")
-parser:option("--detector-file", "the detector's file of boxes (boxes)")
+detector_arguments.add(parser)
 parser:option("--classes",
   "hico, hico.verbs, vcoco, mini, or a JSON file of your own (default: mini; with --model hico)")
 parser:option("--method", "how interactions are named: a file in lua/methods, or your own",
@@ -50,10 +49,7 @@ if not args.model and classes ~= "mini" then
 end
 local targets <const> = hoi.targets(classes)
 local method <const> = hoi.method(args.method, clip, targets)
-local detector <close> = hoi.detector(args.detector, {
-  folder = args.detector_folder, file = args.detector_file,
-  labels = args.detector == "owlvit" and targets:labels() or nil, -- its classes are sentences
-})
+local detector <close> = detector_arguments.open(args, targets)
 
 system.make_folder(args.out)
 local failed <const>, results <const> = {}, {}

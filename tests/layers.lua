@@ -70,7 +70,7 @@ local function walk(room, folder)
     local path = folder .. "/" .. name
     if system.kind(path) == "folder" then
       walk(room, path)
-    elseif name:find "%.[ch]$" then
+    elseif name:find "%.[ch]$" or name:find "%.cpp$" then
       check(room, path)
     end
   end
