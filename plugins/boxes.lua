@@ -198,6 +198,21 @@ local function read_own(data, options)
   }
 end
 
+-- Gets what a COCO file says of its categories: labels in order, id -> name.
+local function category_names(data, file)
+  local labels, names = {}, {}
+  if type(data) ~= "table" or type(data.categories) ~= "table" then
+    fail("%s: COCO's list 'categories' of { id, name } wanted", file)
+  end
+  for i, category in ipairs(data.categories) do
+    if type(category) ~= "table" or category.id == nil or type(category.name) ~= "string" then
+      fail("%s: category %d: { id, name } wanted", file, i)
+    end
+    labels[i], names[category.id] = category.name, category.name
+  end
+  return labels, names
+end
+
 -- Gets COCO's category table: labels in order, id -> name, and file name -> image id where the file
 -- tells it.
 local function categories_of(file)
@@ -212,12 +227,7 @@ local function categories_of(file)
     return labels, names
   end
   local data = json.load(file)
-  if type(data) ~= "table" or type(data.categories) ~= "table" then
-    fail("%s: COCO's list 'categories' of { id, name } wanted", file)
-  end
-  for i, category in ipairs(data.categories) do
-    labels[i], names[category.id] = category.name, category.name
-  end
+  labels, names = category_names(data, file)
   if type(data.images) == "table" and #data.images > 0 then
     ids = {}
     for _, image in ipairs(data.images) do
@@ -270,6 +280,47 @@ local function read_coco(data, options)
   }
 end
 
+-- COCO ground truth (instances_val2017.json): images { id, file_name }, annotations { image_id,
+-- category_id, bbox, iscrowd }, categories { id, name }. A crowd is one box around many: left out.
+local function read_instances(data, options)
+  local labels, names = category_names(data, options.file)
+  local by_id = {}
+  for i, annotation in ipairs(data.annotations) do
+    local box = type(annotation) == "table" and annotation.bbox
+    if not is_box(box) or annotation.image_id == nil then
+      fail("%s: annotation %d: image_id and bbox = [x, y, width, height] wanted", options.file, i)
+    elseif not names[annotation.category_id] then
+      fail("%s: annotation %d: category_id %s is not among its categories", options.file, i,
+        annotation.category_id)
+    end
+    if annotation.iscrowd ~= 1 then
+      local list = by_id[annotation.image_id] or {}
+      by_id[annotation.image_id] = list
+      list[#list + 1] = {
+        box = { box[1], box[2], box[1] + box[3], box[2] + box[4] },
+        score = options.score,
+        label = names[annotation.category_id],
+      }
+    end
+  end
+  local place = 0
+  return {
+    labels = labels,
+    by_number = true,
+    read = function(list)
+      return list
+    end,
+    pictures = index(options.file, function()
+      place = place + 1
+      local image = data.images[place]
+      if image and (type(image) ~= "table" or type(image.file_name) ~= "string") then
+        fail("%s: image %d has no file_name", options.file, place)
+      end
+      return image and image.file_name, image and (by_id[image.id] or {})
+    end),
+  }
+end
+
 ---------------------------------------------------------------------------- the plugin
 
 local function reader_of(data, file)
@@ -283,11 +334,14 @@ local function reader_of(data, file)
   elseif type(data.annotations) == "table" and type(data.annotations[1]) == "table"
     and data.annotations[1].boxes_h then
     return read_vcoco
+  elseif type(data.images) == "table" and type(data.annotations) == "table" then
+    return read_instances
   elseif next(data) == nil or (type(first) == "table" and first.image_id ~= nil) then
     return read_coco
   end
-  fail("%s: not known by its content: 'pictures' (hoi), a list of results (COCO), 'annotation' and"
-    .. " 'filenames' (HICO-DET) or 'annotations' with boxes_h (V-COCO) wanted", file)
+  fail("%s: not known by its content: 'pictures' (hoi), a list of results (COCO), 'images' and"
+    .. " 'annotations' (COCO ground truth), 'annotation' and 'filenames' (HICO-DET) or"
+    .. " 'annotations' with boxes_h (V-COCO) wanted", file)
 end
 
 local option_types <const> = { file = "string", score = "number", categories = "string" }

@@ -467,6 +467,37 @@ describe("boxes", function()
     end
   end)
 
+  it("reads COCO's ground truth: every box but crowds, by name or number", function()
+    local function instances(annotations, images)
+      return write("instances.json", ([=[{ "info": {}, "annotations": [ %s ],
+        "images": [ %s ],
+        "categories": [ { "id": 18, "name": "dog" }, { "id": 1, "name": "person" } ] }]=]):format(
+        annotations, images or [[{ "id": 7, "file_name": "000000000165.jpg", "width": 6 },
+          { "id": 8, "file_name": "000000000294.jpg" }]]))
+    end
+    local file = instances [[
+      { "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4.5], "iscrowd": 0 },
+      { "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4.5], "iscrowd": 0 },
+      { "image_id": 7, "category_id": 18, "bbox": [0, 0, 6, 4], "iscrowd": 1 },
+      { "image_id": 7, "category_id": 18, "bbox": [0, 0, 1, 1] } ]]
+    local list, labels = detect({ file = file, score = 0.5 }, "000000000165.jpg")
+    local person = { box = { 1, 2, 4, 6.5 }, score = 0.5, label = "person" }
+    assert.are.same({ person, person, { box = { 0, 0, 1, 1 }, score = 0.5, label = "dog" } }, list)
+    assert.are.same({ "dog", "person" }, labels)
+    assert.are.same({}, detect({ file = file }, "000000000294.jpg"))
+    assert.are.equal(3, #detect({ file = file }, "COCO_val2014_000000000165.jpg"))
+    says("picture '1.jpg': not in", detect, { file = file }, "1.jpg")
+    local function refuses(text, ...)
+      says("instances.json: " .. text, hoi.detector, "boxes", { file = instances(...) })
+    end
+    refuses("annotation 1: image_id and bbox", [[{ "image_id": 7, "category_id": 1 }]])
+    refuses("annotation 1: category_id 2 is not among its categories",
+      [[{ "image_id": 7, "category_id": 2, "bbox": [0, 0, 1, 1] }]])
+    refuses("image 1 has no file_name", "", [[{ "id": 1 }]])
+    says("category 1: { id, name } wanted", hoi.detector, "boxes", { file = write("nameless.json",
+      [=[{ "images": [], "annotations": [], "categories": [ { "id": 1 } ] }]=]) })
+  end)
+
   it("reads HICO-DET's ground truth: distinct boxes, pixels counted from 1", function()
     local file = write("hico.json", [=[{
       "filenames": ["a.jpg", "b.jpg"], "objects": ["person", "horse"],
