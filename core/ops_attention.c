@@ -153,6 +153,7 @@ const hoi_operation *const hoi_operations[] = {
     U(15),
     U(16),
     U(17),
+    U(18),
     B(0),
     B(1),
     B(2),

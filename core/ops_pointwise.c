@@ -27,7 +27,7 @@ static bool unary_pullback(hoi_node *node, hoi_tensor *dy) {
 }
 
 /* In the order of enum hoi_unary. */
-const hoi_operation hoi_unary_operations[HOI_ELU + 1] = {
+const hoi_operation hoi_unary_operations[HOI_HALF + 1] = {
     {"scale", unary_forward, unary_pullback},      {"exp", unary_forward, unary_pullback},
     {"log", unary_forward, unary_pullback},        {"sqrt", unary_forward, unary_pullback},
     {"square", unary_forward, unary_pullback},     {"abs", unary_forward, unary_pullback},
@@ -37,6 +37,7 @@ const hoi_operation hoi_unary_operations[HOI_ELU + 1] = {
     {"reciprocal", unary_forward, unary_pullback}, {"clamp", unary_forward, unary_pullback},
     {"sin", unary_forward, unary_pullback},        {"cos", unary_forward, unary_pullback},
     {"power", unary_forward, unary_pullback},      {"elu", unary_forward, unary_pullback},
+    {"half", unary_forward, unary_pullback},
 };
 
 hoi_tensor *hoi_unary_of(hoi_tensor *x, hoi_unary op, float a, float b) {

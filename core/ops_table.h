@@ -5,7 +5,7 @@
 
 #include "core/ops.h"
 
-extern const hoi_operation hoi_unary_operations[HOI_ELU + 1];
+extern const hoi_operation hoi_unary_operations[HOI_HALF + 1];
 extern const hoi_operation hoi_binary_operations[7];
 extern const hoi_operation hoi_where_operation;
 extern const hoi_operation hoi_shape_operations[10];

@@ -281,6 +281,28 @@ function Clip:identity()
   return ("%s %d %s %s"):format(self.folder, file:seek "end", hash, self.config)
 end
 
+-- A text that tells this model from others wherever its folder lies: its sizes, and a hash of its
+-- configuration and of the vectors of its ends.
+function Clip:fingerprint()
+  if not self.mark then
+    local v <const>, t <const> = self.visual, self.text
+    local parts <const> = {
+      ("%d %d %d %d %d %d"):format(v.size, v.patch, v.depth, v.width, t.depth, t.width),
+    }
+    for _, p in ipairs(self:parameters()) do
+      local name <const>, x = p[1], p[2]
+      local block <const> = tonumber(name:match "layers%.(%d+)%.")
+      local last <const> = (name:find "^text" and t or v).depth - 1
+      if x.rank <= 1 and (not block or block == last) then
+        parts[#parts + 1] = x:detach():float():bytes()
+      end
+    end
+    self.mark = ("CLIP %d px, patch %d, %d x %d; text %d x %d; %s"):format(v.size, v.patch, v.depth,
+      v.width, t.depth, t.width, require "hoi.cache".key(parts):sub(1, 16))
+  end
+  return self.mark
+end
+
 function Clip:release()
   for _, name in ipairs { "visual", "text", "core" } do
     self[name]:release()

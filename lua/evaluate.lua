@@ -71,8 +71,8 @@ end
 -- Gets { full, rare, non_rare, seen, unseen, classes = list, known_object = the same }, in 0..1.
 return function(method, data, given)
   local o <const> = read_options(given, {
-    detector = false, prior_power = 1, compete = "valid", score_threshold = 0.2,
-    nms_threshold = 0.5, min_instances = 3, max_instances = 15, iou_threshold = 0.5,
+    detector = false, score_threshold = 0.2, nms_threshold = 0.5, "prior_power", "compete",
+    min_instances = 3, max_instances = 15, iou_threshold = 0.5,
     label = "evaluate",
   })
   local meter <close> = setmetatable({

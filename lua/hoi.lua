@@ -11,6 +11,7 @@ local rooms <const> = {
   { "hoi.image", "image" },
   { "hoi.interrupt", "interrupt" },
   { "hoi.json", "json" },
+  { "hoi.learners", "learners" },
   { "hoi.losses", "losses" },
   { "hoi.meter", "meter", "detection_meter" },
   { "hoi.method", "method" },

@@ -6,7 +6,16 @@
 --   :look(image, pairs)          what it sees of a picture's pairs
 --   :forward(view, pairs, classes)  logits (pairs, targets)
 --   static_classes = true        its promise that classes() may be kept
+-- One that learns has besides
+--   module                       an nn.Module: all that it trains and saves
+--   :loss(batch, options)        a recorded scalar, and its parts by name
+--   :trains(name, what)          whether train(what) trains this parameter; what: "all" or its own
+--   scoring                      { prior_power, compete } that its scores are made with
+--   :extra(), :restore(extra)    what of its making a file must know beside options and classes
+local json <const> = require "hoi.json"
+local make_targets <const> = require "hoi.targets"
 local read_options <const> = require "hoi.options"
+local safetensors <const> = require "hoi.safetensors"
 local pair_up <const> = require "hoi.pairing".pairs
 
 local Result <const> = { __name = "hoi.Result" }
@@ -29,7 +38,7 @@ function Result:__tostring()
   return table.concat(lines, "\n")
 end
 
-local common <const> = {}
+local common <const> = { scoring = { prior_power = 1, compete = "valid" } }
 
 function common:class_features()
   if self.static_classes then
@@ -41,14 +50,17 @@ end
 
 -- Scores (pairs, targets) as a list of lists, of a picture's pairs: prior^power x what the logits
 -- say. compete: the logits of a pair become shares of 1 ("softmax") among the targets its object
--- allows ("valid") or among all; or each stands alone ("none": sigmoid).
+-- allows ("valid") or among all; or each stands alone ("none": sigmoid). sample: what of the
+-- picture is at hand already (pixels, guidance), for methods that look at it.
 function common:scores(image, pairs, given)
-  local o <const> = read_options(given, { prior_power = 1, compete = "valid" })
+  local o <const> = read_options(given,
+    { prior_power = self.scoring.prior_power, compete = self.scoring.compete, sample = false })
   if #pairs == 0 then
     return {}
   end
   local prior <const> = pairs:prior(self.targets, o.prior_power)
-  local logits <const> = self:forward(self:look(image, pairs), pairs, self:class_features())
+  local view <const> = self:look(image, pairs, o.sample or nil)
+  local logits <const> = self:forward(view, pairs, self:class_features())
   if o.compete == "none" then
     local scores <const> = logits:sigmoid():totable()
     for p, row in ipairs(scores) do
@@ -80,8 +92,8 @@ end
 -- The interactions of an image with its detections, best first.
 function common:predict(image, detections, given)
   local o <const> = read_options(given, {
-    top = 10, prior_power = 1, compete = "valid", score_threshold = 0.2, nms_threshold = 0.5,
-    min_instances = 3, max_instances = 15, name = false,
+    top = 10, score_threshold = 0.2, nms_threshold = 0.5, min_instances = 3, max_instances = 15,
+    name = false, "prior_power", "compete",
   })
   local pairs <const> = pair_up(detections, {
     score_threshold = o.score_threshold, nms_threshold = o.nms_threshold,
@@ -118,6 +130,61 @@ function common:predict(image, detections, given)
   }, Result)
 end
 
+---------------------------------------------------------------------------- learning
+
+local function learned(self)
+  return self.module
+    or error(("method: %s learns nothing; there is nothing to train or save"):format(self.name), 3)
+end
+
+function common:parameters(pattern)
+  return learned(self):parameters(pattern)
+end
+
+function common.trains(_, _, what)
+  return what == "all"
+end
+
+-- Makes trainable what the method trains under this name ("all": everything), and turns dropout on.
+-- Gets the list for an optimizer.
+function common:train(what)
+  what = what or "all"
+  local list <const> = {}
+  learned(self):freeze()
+  for _, p in ipairs(self.module:parameters()) do
+    if self:trains(p[1], what) then
+      p[2]:train()
+      list[#list + 1] = p
+    end
+  end
+  if #list == 0 then
+    error(("method: %s has nothing to train as '%s'"):format(self.name, what), 2)
+  end
+  self.module:dropout(true)
+  self.kept = nil
+  return list
+end
+
+-- Ends training: nothing is recorded, nothing dropped.
+function common:freeze()
+  learned(self):freeze()
+  self.kept = nil
+  return self
+end
+
+-- Writes what was learned. metadata: further strings (setting, seed, epoch).
+function common:save(path, metadata)
+  local strings <const> = {}
+  for key, value in pairs(metadata or {}) do
+    strings[key] = tostring(value)
+  end
+  strings.format, strings.version, strings.method = "hoi-method", "1", self.name
+  strings.clip, strings.options = self.clip:fingerprint(), json.encode(self.o)
+  strings.classes = json.encode(self.targets:totable())
+  strings.extra = self.extra and json.encode(self:extra()) or nil
+  safetensors.save(path, learned(self):state(), { metadata = strings })
+end
+
 local function load_kind(name)
   if name:find "/" or name:find "%.lua$" then
     local chunk <const> = assert(loadfile(name))
@@ -130,8 +197,7 @@ local function load_kind(name)
   return kind
 end
 
--- method(name or file, clip, targets, options)
-return function(name, clip, targets, given)
+local function make(name, clip, targets, given)
   local kind <const> = load_kind(name)
   local o <const> = read_options(given, kind.options or {})
   local self <const> = kind.new(clip, targets, o)
@@ -150,3 +216,53 @@ return function(name, clip, targets, given)
     end,
   })
 end
+
+-- What differs between two lists of classes; nil where they are alike.
+local function difference(saved, given)
+  local function title(row)
+    return row.verb .. (row.object and " " .. row.object or "")
+      .. (row.seen == false and " (unseen)" or "")
+  end
+  for i = 1, math.max(#saved, #given) do
+    local a <const>, b <const> = saved[i], given[i]
+    if not a or not b or title(a) ~= title(b) then
+      return ("class %d is '%s' there and '%s' here"):format(i, a and title(a) or "none",
+        b and title(b) or "none")
+    end
+  end
+end
+
+local method <const> = {}
+
+-- Opens what Method:save wrote, with the CLIP it was trained on. targets: the list it must be of
+-- (default: the file's own).
+function method.load(path, clip, targets)
+  local file <close> = safetensors.open(path)
+  local function told(key)
+    return file:metadata(key)
+      or error(("method: %s is no method's file of hoi's: it has no '%s'"):format(path, key), 3)
+  end
+  if told "format" ~= "hoi-method" then
+    error(("method: %s is no method's file of hoi's but '%s'"):format(path, told "format"), 2)
+  elseif told "clip" ~= clip:fingerprint() then
+    error(("method: %s was trained on %s, this is %s"):format(path, told "clip",
+      clip:fingerprint()), 2)
+  end
+  local saved <const> = make_targets(json.decode(told "classes"))
+  local gap <const> = targets and difference(saved, targets)
+  if gap then
+    error(("method: %s is for %s, not for %s: %s"):format(path, saved, targets, gap), 2)
+  end
+  local self <const> = make(told "method", clip, targets or saved, json.decode(told "options"))
+  if self.restore then
+    self:restore(json.decode(told "extra"))
+  end
+  self.module:load(path)
+  return self:freeze()
+end
+
+return setmetatable(method, {
+  __call = function(_, name, clip, targets, given)
+    return make(name, clip, targets, given)
+  end,
+})

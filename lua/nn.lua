@@ -254,6 +254,21 @@ local function joined(mask, keys)
   return mask and mask + hidden or hidden
 end
 
+-- Attention whose shares lose some to dropout, as PyTorch trains it; written out, as the fused
+-- operation keeps no shares.
+local function dropped_attention(q, k, v, heads, mask, share)
+  local b <const>, n <const>, width <const> = table.unpack(q.shape)
+  local function of_heads(y)
+    return y:reshape(b, y:size(2), heads, width // heads):transpose(2, 3)
+  end
+  local scores = of_heads(q):matmul(of_heads(k):transpose()) * (width / heads) ^ -0.5
+  if mask then
+    scores = scores + (mask.rank == 3 and mask:unsqueeze(2) or mask)
+  end
+  local mixed <const> = scores:softmax():dropout(share):matmul(of_heads(v))
+  return mixed:transpose(2, 3):reshape(b, n, width)
+end
+
 local function apply_attention(self, x, memory, given)
   local o <const> = options(given, { mask = false, keys = false })
   memory = memory or x
@@ -264,14 +279,21 @@ local function apply_attention(self, x, memory, given)
   local function for_each(y) -- what all pictures of a batch share is repeated
     return y:expand(b, y:size(-2), y:size(-1))
   end
-  local y <const> = self.out(for_each(self.query(x)):attention(for_each(self.key(memory)),
-    for_each(self.value(memory)), { heads = self.heads, mask = joined(o.mask, o.keys) }))
+  local q <const>, k <const> = for_each(self.query(x)), for_each(self.key(memory))
+  local v <const>, mask <const> = for_each(self.value(memory)), joined(o.mask, o.keys)
+  local mixed
+  if self.drops and self.drop > 0 then
+    mixed = dropped_attention(q, k, v, self.heads, mask, self.drop)
+  else
+    mixed = q:attention(k, v, { heads = self.heads, mask = mask })
+  end
+  local y <const> = self.out(mixed)
   return x.rank == 2 and memory.rank == 2 and y:squeeze(1) or y
 end
 
 -- Vaswani et al. 2017.
 function nn.attention(width, given)
-  local o <const> = options(given, { heads = 1, memory_width = width })
+  local o <const> = options(given, { heads = 1, memory_width = width, dropout = 0 })
   if width % o.heads ~= 0 then
     error(("nn.attention: a width of %d does not divide into %d heads"):format(width, o.heads), 2)
   end
@@ -281,7 +303,7 @@ function nn.attention(width, given)
   return nn.module {
     query = projection(width), key = projection(o.memory_width),
     value = projection(o.memory_width), out = projection(width),
-    heads = o.heads, forward = apply_attention,
+    heads = o.heads, drop = o.dropout, drops = true, forward = apply_attention,
   }
 end
 
@@ -320,13 +342,16 @@ end
 function nn.decoder(width, given)
   local o <const> = options(given, {
     heads = 1, hidden = 4 * width, self_attention = true, pre_norm = false, dropout = 0.1,
-    memory_width = width,
+    memory_width = width, attention_dropout = 0,
   })
   local own <const> = o.self_attention
+  local function attention(from)
+    return nn.attention(width,
+      { heads = o.heads, memory_width = from, dropout = o.attention_dropout })
+  end
   return nn.module {
-    self_attention = own and nn.attention(width, { heads = o.heads }),
-    norm1 = own and nn.norm(width),
-    cross_attention = nn.attention(width, { heads = o.heads, memory_width = o.memory_width }),
+    self_attention = own and attention(width), norm1 = own and nn.norm(width),
+    cross_attention = attention(o.memory_width),
     norm2 = nn.norm(width),
     fc1 = nn.linear(width, o.hidden), fc2 = nn.linear(o.hidden, width), norm3 = nn.norm(width),
     pre_norm = o.pre_norm, drop = o.dropout, drops = true, forward = apply_decoder,
@@ -334,8 +359,14 @@ function nn.decoder(width, given)
 end
 
 local function apply_adapter(self, x, memory, given)
-  local z <const> = self.down(x, "relu")
-  return self.up(self.decoder and self.decoder(z, memory, given) or z) * self.scale
+  local o <const> = given or {}
+  local z = self.down(x, "relu")
+  if self.decoder then
+    z = self.decoder(z, memory, { mask = o.mask, keys = o.keys })
+  end
+  -- the scale of a channel goes into its row: x is passed over once less
+  return z:linear(self.up.weight * self.scale:unsqueeze(2), self.up.bias * self.scale,
+    { residual = o.residual and x or nil })
 end
 
 -- A bottleneck around a decoder layer (ADA-CM, CMMP, HOLa); gets what is to be added to x: at first

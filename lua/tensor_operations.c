@@ -142,6 +142,7 @@ UNARY(reciprocal, HOI_RECIPROCAL)
 UNARY(sine, HOI_SIN)
 UNARY(cosine, HOI_COS)
 UNARY(elu, HOI_ELU)
+UNARY(half, HOI_HALF)
 
 static int leaky_relu(lua_State *L) {
     return bind_tensor_give(
@@ -480,6 +481,7 @@ void bind_tensor_operations(lua_State *L) {
                                        {"sin", sine},
                                        {"cos", cosine},
                                        {"elu", elu},
+                                       {"half", half},
                                        {"reshape", reshape},
                                        {"expand", expand},
                                        {"transpose", transpose},

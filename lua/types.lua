@@ -1136,6 +1136,10 @@ function Tensor:leaky_relu(slope) end
 ---@return hoi.Tensor
 function Tensor:elu() end
 
+--- Rounds to the nearest value of 16 bits (ties to even), the gradient on its way back too: what a detour over float16 does.
+---@return hoi.Tensor
+function Tensor:half() end
+
 --- Gets 1 / (1 + e^-x).
 ---@return hoi.Tensor
 function Tensor:sigmoid() end
@@ -1559,14 +1563,14 @@ function hoi.nn.conv(channels, out, kernel) end
 
 --- Makes attention of many heads with its four projections query, key, value, out (Vaswani et al. 2017).
 ---@param width integer
----@param options? { heads?: integer, memory_width?: integer } # heads = 1; memory_width = width: of what is attended to
+---@param options? { heads?: integer, memory_width?: integer, dropout?: number } # heads = 1; memory_width = width: of what is attended to; dropout = 0: of the shares of attention while training (slower)
 ---@return hoi.Module # (x, memory?, { mask, keys }?): x (n, width) or (b, n, width), memory (m, memory_width) or (b, m, memory_width), by default x; without a batch it is shared by all pictures; mask is added to the scores: (n, m) or (b, n, m); keys (m) or (b, m): 1 seen, 0 hidden
 function hoi.nn.attention(width, options) end
 
 --- Makes a decoder layer (Vaswani et al. 2017): attention to itself, to a memory, and an MLP with ReLU; each is added and
 --- normed.
 ---@param width integer
----@param options? { heads?: integer, hidden?: integer, self_attention?: boolean, pre_norm?: boolean, dropout?: number, memory_width?: integer } # heads = 1, hidden = 4 width, self_attention = true; pre_norm = false: true norms before each step instead of behind; dropout = 0.1, memory_width = width
+---@param options? { heads?: integer, hidden?: integer, self_attention?: boolean, pre_norm?: boolean, dropout?: number, attention_dropout?: number, memory_width?: integer } # heads = 1, hidden = 4 width, self_attention = true; pre_norm = false: true norms before each step instead of behind; dropout = 0.1, attention_dropout = 0, memory_width = width
 ---@return hoi.Module # (x, memory, { mask, keys, self_mask, self_keys }?): as attention's; self_mask and self_keys are for its attention to itself
 function hoi.nn.decoder(width, options) end
 
@@ -1575,8 +1579,75 @@ function hoi.nn.decoder(width, options) end
 ---@param width integer
 ---@param bottleneck integer
 ---@param options? { decoder?: table|false, scale?: number } # decoder = { heads = 2, hidden = 2 bottleneck, self_attention = false }: options of nn.decoder; false: none; scale = 1e-9 for each channel, trained
----@return hoi.Module # (x, memory?, options?): x (..., n, width); memory (m, bottleneck) or (b, m, bottleneck); options as decoder's
+---@return hoi.Module # (x, memory?, { mask, keys, residual }?): x (..., n, width); memory (m, bottleneck) or (b, m, bottleneck); mask and keys as decoder's; residual = false: true adds x
 function hoi.nn.adapter(width, bottleneck, options) end
+
+---------------------------------------------------------------------------- learners
+
+--- What EZ-HOI and its family teach around a frozen CLIP. Each is usable alone; lua/methods wires them.
+---@class hoi.learners
+hoi.learners = {}
+
+--- Makes a learner of prompts that read a guide (EZ-HOI, Lei et al. 2024): x + up(decoder(ReLU(down x), memory)), up is zero at first.
+--- Text prompts read descriptions, unseen ones what tells two classes apart, visual ones a frozen tower's patches.
+---@param width integer # of the prompts
+---@param guide_width integer
+---@param options? { bottleneck?: integer, heads?: integer, dropout?: number, attention_dropout?: number, self_attention?: boolean } # bottleneck = 64, heads = 2, dropout = 0.1, attention_dropout = 0, self_attention = false: whether prompts attend to each other first
+---@return hoi.Module # (x, memory, { mask, keys, residual }?): x (b, n, width), memory = learner:memory(guide) of guide (b, m, guide_width); residual = true: false gets only what is to be added
+function hoi.learners.guided(width, guide_width, options) end
+
+--- Makes one projection a layer by which prompts of the text side become those of the picture side (MaPLe, Khattak et al. 2023).
+---@param layers integer
+---@param width integer
+---@param out integer
+---@return hoi.Module # (prompts): (layers, n, width) to (layers * n, out)
+function hoi.learners.projections(layers, width, out) end
+
+--- Makes an MLP of instance tokens: score, box in shares of the picture, text feature of the label.
+---@param width integer # of the text feature
+---@param options? { bottleneck?: integer } # bottleneck = 64
+---@return hoi.Module # (x): (..., 5 + width) to (..., bottleneck)
+function hoi.learners.prior_tokens(width, options) end
+
+--- Makes the fusion of a pair's two features.
+---@param width integer
+---@return hoi.Module # (human, object): (pairs, width) each, to (pairs, width)
+function hoi.learners.intra_fusion(width) end
+
+--- Makes the fusion of a picture's pairs: they attend to each other; zero at first.
+---@param width integer
+---@param options? { bottleneck?: integer, heads?: integer, dropout?: number, attention_dropout?: number } # as guided's
+---@return hoi.Module # (pairs, { keys }?): (b, pairs, width); keys (b, pairs): 1 where there is one
+function hoi.learners.inter_fusion(width, options) end
+
+--- Gets for each unseen class the seen one whose description is nearest by cosine.
+---@param descriptions hoi.Tensor # (classes, d)
+---@param seen boolean[]
+---@return table<integer, integer> # place of the unseen class to place of its related seen class
+function hoi.learners.related(descriptions, seen) end
+
+--- Gets the classes that speak for their groups (EZ-HOI's selection rule): all of a group of one or two, else the two described
+--- least alike; and the related class of each.
+---@param descriptions hoi.Tensor # (classes, d)
+---@param group integer[] # of each class
+---@param related table<integer, integer>
+---@param all? boolean # every class
+---@return integer[] # ascending places
+function hoi.learners.choose(descriptions, group, related, all) end
+
+--- Gets the mean feature of each group.
+---@param features hoi.Tensor # (n, d)
+---@param group integer[] # of each row
+---@param groups integer
+---@return hoi.Tensor # (groups, d)
+function hoi.learners.group_means(features, group, groups) end
+
+--- Gets the logits of the shares that groups of columns have in softmax(logits).
+---@param logits hoi.Tensor # (pairs, columns)
+---@param group integer[] # of each column
+---@param groups integer
+---@return hoi.Tensor # (pairs, groups): its sigmoid is the share
+function hoi.learners.share_logits(logits, group, groups) end
 
 ---------------------------------------------------------------------------- losses
 
@@ -1948,6 +2019,11 @@ function Clip:save(folder, options) end
 ---@return string
 function Clip:identity() end
 
+--- Gets a text that tells this model from others wherever its folder lies: its sizes, and a hash of its configuration and of
+--- vectors at the towers' ends. Files of trained methods hold it.
+---@return string
+function Clip:fingerprint() end
+
 --- Lets go of both towers and their weights.
 function Clip:release() end
 
@@ -2077,14 +2153,80 @@ function OwlVit:release() end
 
 ---------------------------------------------------------------------------- methods and their measure
 
---- Opens a method: a way to name what the pairs of a picture do. "zero_shot" comes with hoi; a name with a slash, or
+--- Opens a method: a way to name what the pairs of a picture do. "zero_shot", "ezhoi", "cmmp" and "ada_cm" come with hoi; a name with a slash, or
 --- that ends in .lua, is a file of one's own. Raises an error when there is none, and for an option it does not have.
 ---@param name string # a file of lua/methods without its .lua, or a path
 ---@param clip hoi.Clip
 ---@param targets hoi.Targets
----@param options? hoi.ZeroShot # the method's own; these are zero_shot's
+---@param options? hoi.ZeroShot # the method's own; these are zero_shot's, hoi.EzHoi tells ezhoi's
 ---@return hoi.Method
 function hoi.method(name, clip, targets, options) end
+
+--- Opens what Method:save wrote. Raises an error that names both where the CLIP or the list of classes is another one.
+---@param path string
+---@param clip hoi.Clip # the one it was trained on
+---@param targets? hoi.Targets # the list it must be of; default: the file's own
+---@return hoi.Method # frozen
+function hoi.method.load(path, clip, targets) end
+
+--- One picture to learn from, or what of a picture is at hand already.
+---@class hoi.Sample
+---@field pairs hoi.Pairs
+---@field image? hoi.Image # as the tower is to see it
+---@field pixels? hoi.Tensor # (3, size, size): the same warped and normalised by method.picture
+---@field width? number # of the frame of all boxes; default: the image's
+---@field height? number
+---@field size? number # width and height in one
+---@field annotations? table[] # in that frame: human_box, object_box, verb, object, target
+---@field guidance? hoi.Tensor # (tokens, d): method:guide of the original picture
+---@field original? hoi.Image # what is guided by where guidance is absent; default: image
+
+--- Options of the method "ezhoi": EZ-HOI (Lei et al. 2024). A mode sets the defaults of those that say so.
+---@class hoi.EzHoi
+---@field mode? "paper"|"released" # "paper": as it is meant; "released": what the published code computes
+---@field prompt_length? integer # 2 tokens a layer
+---@field prompt_depth? integer # 9 layers, at most those of the towers
+---@field adapter_width? integer # 64: of all bottlenecks
+---@field dropout? number # 0.1 in the small decoder layers
+---@field roi_dropout? number # 0.2 of the pooled bins
+---@field alpha? number # 0.5, of the focal loss
+---@field gamma? number # 0.2
+---@field relation? number # 150: weight of the class-relation loss
+---@field closeness? number # 0: weight of the cosine to the related seen class
+---@field negatives? number # 0: weight of pairs of seen classes as negatives of unseen ones
+---@field text_prompts? boolean # true; false: texts of the frozen tower
+---@field descriptions? boolean # true: text prompts read them
+---@field visual_prompts? boolean # true
+---@field guidance? boolean # true: visual prompts read the frozen tower's patches
+---@field adapters? boolean # true: in every block of the picture tower
+---@field unseen? boolean # true: the unseen prompt learner
+---@field intra_fusion? boolean # true; false: a pair is the mean of its two features
+---@field inter_fusion? boolean # true
+---@field score_by? "verb"|"class" # "verb"
+---@field classes_per_verb? integer # 2: classes whose texts speak for a verb; 0: all
+---@field compete? "none"|"softmax" # "none"; "softmax" over the classes that are read (the paper's equation 14)
+---@field adapter_place? "before"|"after" # "before" the block
+---@field scale? "plain"|"exp" # "plain": the scale of the logits is not exponentiated
+---@field halved? boolean # true: logits are halved
+---@field normalized? boolean # false: dot products; true: cosines
+---@field unseen_in_loss? boolean # false: cells of unseen classes stay out of the interaction loss
+---@field unfreeze? boolean # false; true: the picture tower's last norm, projection and positions learn too
+---@field shortcuts? boolean # true; false: dead parts run too, and texts over the whole context
+---@field recompute? boolean # false; true: blocks keep only their entries and run again on the way back: less memory, more time
+---@field description_template? string # "a photo of {}: {}": sentence, description
+---@field template? string # "a photo of {}." ("A photo of {}." as released)
+---@field differences? table[]|false # false, or a list of { class, other, sentences }: what tells an unseen class from its related seen one
+---@field prompt_place? "front"|"tail" # behind the start token, or (released) at the end of the context, where nothing reads them
+---@field context? "trained"|"fixed" # the prompts that all classes start from (released: fixed)
+---@field context_start? "tower"|"normal" # what the frozen tower has there, or (released) random numbers
+---@field prompt_precision? "full"|"half" # of visual prompts (released: half)
+---@field difference_mask? "hidden"|"added" # how sentences that pad a list are masked; "added" (released): 1 is added to their scores
+---@field relation_rows? "classes"|"verb_ids" # "verb_ids" (released): rows of classes found by the number of the verb
+---@field picture_norm? "model"|"imagenet" # mean and deviation of pictures (released: imagenet)
+---@field resized? "once"|"twice" # "twice" (released): to the detector's size first
+---@field class_names? "own"|"hico" # "hico" (released): V-COCO's classes get HICO-DET's names
+---@field attention_dropout? number # 0 (released: 0.1)
+---@field dead_weights? boolean # false; true (released): tensors that the published model has and never uses
 
 --- Options of the method "zero_shot": CLIP as it is.
 ---@class hoi.ZeroShot
@@ -2102,6 +2244,11 @@ function hoi.method(name, clip, targets, options) end
 ---@field static_classes? boolean # true: classes() is asked once and kept
 ---@field look fun(self: hoi.Method, image: hoi.Image, pairs: hoi.Pairs): any # what it sees of a picture's pairs, of which there is at least one
 ---@field forward fun(self: hoi.Method, view: any, pairs: hoi.Pairs, classes: any): hoi.Tensor # logits (pairs, targets)
+---@field module? hoi.Module # of one that learns: all that it trains and saves
+---@field loss? fun(self: hoi.Method, batch: hoi.Sample[], options: table?): hoi.Tensor, table<string, hoi.Tensor> # of one that learns: a recorded scalar, and its parts by name; batch.pixels and batch.guidance may hold all pictures' pixels (samples, 3, size, size)
+---@field scoring? { prior_power: number, compete: string } # what scores are made with unless said otherwise
+---@field extra? fun(self: hoi.Method): table # what a file must know beside options and classes
+---@field restore? fun(self: hoi.Method, extra: table) # makes of it what extra() told
 
 --- An open method: the object that its file makes, with what all methods have.
 ---@class hoi.Method
@@ -2113,20 +2260,46 @@ local Method = {}
 --- Gets the interactions in a picture. Printed, they are a table; json.save writes them; image:draw_interactions draws them.
 ---@param image hoi.Image
 ---@param detections hoi.Detection[] # as detector:detect gets them
----@param options? { top?: integer, prior_power?: number, compete?: "valid"|"all"|"none", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer, name?: string } # top = 10: how many at most; prior_power = 1 and compete = "valid" as in scores; score_threshold = 0.2, nms_threshold = 0.5, min_instances = 3, max_instances = 15 as in hoi.pairs; name: of the picture
+---@param options? { top?: integer, prior_power?: number, compete?: "valid"|"all"|"none", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer, name?: string } # top = 10: how many at most; prior_power and compete as in scores; score_threshold = 0.2, nms_threshold = 0.5, min_instances = 3, max_instances = 15 as in hoi.pairs; name: of the picture
 ---@return hoi.Result
 function Method:predict(image, detections, options) end
 
 --- Gets the scores of a picture's pairs: what the detector says (Pairs:prior) times what the method says.
 ---@param image hoi.Image
 ---@param pairs hoi.Pairs
----@param options? { prior_power?: number, compete?: "valid"|"all"|"none" } # prior_power = 1; compete = "valid": the logits of a pair become shares of 1 among the targets that its object allows; "all": among all; "none": each stands alone (sigmoid)
+---@param options? { prior_power?: number, compete?: "valid"|"all"|"none", sample?: hoi.Sample } # by default the method's own: prior_power = 1, for ezhoi, cmmp and ada_cm 2.8; compete = "valid": the logits of a pair become shares of 1 among the targets that its object allows; "all": among all; "none": each stands alone (sigmoid), as in ezhoi, cmmp and ada_cm; sample: what of the picture is at hand already
 ---@return number[][] # (pairs, targets)
 function Method:scores(image, pairs, options) end
 
 --- Gets what the method knows of the targets: classes(), asked once where it may be kept.
 ---@return any
 function Method:class_features() end
+
+--- Gets what a method trains, by name. Raises an error where it learns nothing, as zero_shot.
+---@param pattern? string # a Lua pattern; default: all
+---@return { [1]: string, [2]: hoi.Tensor }[]
+function Method:parameters(pattern) end
+
+--- Tells whether train(what) trains a parameter.
+---@param name string # the parameter's
+---@param what string # "all", or a word of the method's own
+---@return boolean
+function Method:trains(name, what) end
+
+--- Makes trainable what the method trains under a word, and turns dropout on.
+---@param what? string # "all"; ezhoi: "seen" leaves the unseen learners out, "unseen" trains these alone
+---@return { [1]: string, [2]: hoi.Tensor }[] # for hoi.adamw
+function Method:train(what) end
+
+--- Ends training: nothing is recorded, nothing dropped.
+---@return hoi.Method # itself
+function Method:freeze() end
+
+--- Writes what was learned, with the CLIP's fingerprint, the options and the classes; hoi.method.load reads it.
+---@param path string
+---@param metadata? table<string, any> # further strings: setting, seed, epoch, ...
+function Method:save(path, metadata) end
+
 
 --- The interactions of a picture; a plain table that prints as lines.
 ---@class hoi.Result

@@ -40,7 +40,8 @@ typedef enum hoi_unary {
     HOI_SIN,
     HOI_COS,
     HOI_POWER, /* x^a */
-    HOI_ELU
+    HOI_ELU,
+    HOI_HALF /* the nearest value of 16 bits; the gradient too */
 } hoi_unary;
 typedef enum hoi_binary {
     HOI_ADD,

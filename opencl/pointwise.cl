@@ -13,6 +13,15 @@
     }                                                                                              \
     break;
 
+/* The nearest number that 16 bits hold, ties to even; below their normal range steps of 2^-24. */
+static VF half_v(VF x) {
+    VF a = fabs(x), low = (a + (VF)(0.5f)) - (VF)(0.5f);
+    VU u = AS_VU(a);
+    VF high = AS_VF((u + (VU)(0xfff) + ((u >> 13) & (VU)(1))) & ~(VU)(0x1fff));
+    a = a < (VF)(6.1035156e-5f) ? low : high > (VF)(65504.0f) ? (VF)(INFINITY) : high;
+    return copysign(a, x);
+}
+
 /* Operations are numbered as enum hoi_unary; a, b are their own constants. */
 __kernel void unary(INPUT(x), OUTPUT(y), int n, int piece, int op, float a, float b) {
     int from = get_global_id(0) * piece, to = min(n, from + piece);
@@ -54,8 +63,10 @@ __kernel void unary(INPUT(x), OUTPUT(y), int n, int piece, int op, float a, floa
         EACH(y, cos(v))
     case 16:
         EACH(y, pow(v, first))
-    default:
+    case 17:
         EACH(y, v > zero ? v : exp_v(v) - one) /* elu */
+    default:
+        EACH(y, half_v(v))
     }
 }
 
@@ -105,8 +116,10 @@ __kernel void unary_back(INPUT(x), INPUT(y), INPUT(dy), OUTPUT(dx), int n, int p
         EACH(dx, -D * sin(v))
     case 16:
         EACH(dx, D * first * pow(v, first - one))
-    default:
+    case 17:
         EACH(dx, v > zero ? D : D * (Y + one))
+    default:
+        EACH(dx, half_v(D))
     }
 }
 

@@ -98,6 +98,7 @@ ONE_VALUE(sin, sin(x))
 ONE_VALUE(cos, cos(x))
 ONE_VALUE(power, pow(x, a))
 ONE_VALUE(elu, x > 0 ? x : expm1(x))
+ONE_VALUE(half, x) /* nearly: a step has no slope; tensor_spec checks each bit */
 
 /* ------------------------------------------------------------------ two and three values */
 
@@ -577,6 +578,7 @@ const reference references[] = {
     ROW(cos, value, HOI_COS, false, 0),
     ROW(power, power, HOI_POWER, false, 0),
     ROW(elu, value, HOI_ELU, true, 0),
+    ROW(half, value, HOI_HALF, false, 0),
     ROW(add, pair, HOI_ADD, false, 0),
     ROW(subtract, pair, HOI_SUBTRACT, false, 0),
     ROW(multiply, pair, HOI_MULTIPLY, false, 0),

@@ -195,6 +195,9 @@ local methods = {
   cos = function()
     is({ 1, math.cos(2) }, T({ 0, 2 }):cos())
   end,
+  half = function()
+    is({ 1, 1 + 2 ^ -10 }, T({ 1 + 2 ^ -12, 1 + 3 * 2 ^ -12 }):half())
+  end,
   elu = function()
     is({ math.exp(-1) - 1, 0, 2 }, T({ -1, 0, 2 }):elu())
   end,
@@ -633,5 +636,28 @@ describe("tensors", function()
     local right = hoi.randn({ 4, 2 }):train()
     hoi.zeros(0, 4):matmul(right):sum():backward()
     assert.are.equal(0, right.grad:abs():sum():item())
+  end)
+end)
+
+describe("half", function()
+  it("rounds to what a file of 16 bits holds, on the way back too", function()
+    local path, list = os.tmpname(), { 0, 1 / 3, -1 / 3, 65504, 65519, -65519.9, 1e-4, 6.1e-5 }
+    finally(function()
+      os.remove(path)
+    end)
+    for i = -26, 15 do -- ties between neighbours, and what is just beside them
+      for _, share in ipairs { 1 + 2 ^ -11, 1 + 3 * 2 ^ -11, 1 + 2 ^ -11 + 2 ^ -20, 1.1, -1.7 } do
+        list[#list + 1] = share * 2.0 ^ i
+      end
+    end
+    local x = hoi.tensor(list)
+    hoi.safetensors.save(path, { x = x }, { dtype = "F16" })
+    local file <close> = hoi.safetensors.open(path)
+    local wanted = file:tensor "x":float()
+    assert.is_true(wanted:bytes() == x:half():bytes())
+    local leaf = hoi.zeros(x.shape):train()
+    leaf:half():backward(x)
+    assert.is_true(wanted:bytes() == leaf.grad:bytes())
+    assert.are.same({ math.huge, -math.huge }, hoi.tensor({ 65520, -1e9 }):half():totable())
   end)
 end)

@@ -165,6 +165,15 @@ describe("lua/types.lua", function()
       list[field.name] = true
     end
     assert.same(sorted_keys(require "hoi.methods.zero_shot".options), sorted_keys(list))
+    list = {}
+    for _, field in ipairs(described.classes["hoi.EzHoi"].fields) do
+      list[field.name] = true
+    end
+    local known = {}
+    for key, value in pairs(require "hoi.methods.ezhoi".options) do -- some have no default
+      known[type(key) == "string" and key or value] = true
+    end
+    assert.same(sorted_keys(known), sorted_keys(list))
   end)
 end)
 

@@ -1,0 +1,187 @@
+-- ezhoi: EZ-HOI against golden values, in both modes; what each switch does; files, stages and
+-- classes that are added.
+local hoi = require "hoi"
+local published = require "hoi.ezhoi.published"
+local safetensors = require "hoi.safetensors"
+local json = require "hoi.json"
+
+local golden = "tests/golden/"
+
+local function near(wanted, got, share, name)
+  assert.are.same(wanted.shape, got.shape, name)
+  local gap = (wanted - got):abs():max():item()
+  local scale = math.max(wanted:abs():max():item(), 1e-3)
+  assert.is_true(gap <= share * scale, ("%s is off by %g of %g"):format(name, gap, scale))
+end
+
+local function integers(x)
+  local list = x:totable()
+  for i, value in ipairs(list) do
+    list[i] = math.tointeger(value)
+  end
+  return list
+end
+
+-- The golden world: clip, targets, options and batch.
+local function world(file)
+  local notes = json.decode(file:metadata "notes")
+  local rows = {}
+  local verbs, objects = integers(file:tensor "verbs"), integers(file:tensor "class_objects")
+  for i, act in ipairs(notes.acts) do
+    rows[i] = {
+      verb = notes.verbs[verbs[i] + 1], object = notes.objects[objects[i] + 1],
+      sentence = act:match "^a photo of (.*)$", description = notes.described[i],
+    }
+  end
+  local differences = {}
+  local unseen, partner = integers(file:tensor "unseen"), integers(file:tensor "partner")
+  for i, place in ipairs(unseen) do
+    rows[place + 1].seen = false
+    differences[i] = { class = place + 1, other = partner[i] + 1, sentences = notes.sentences[i] }
+  end
+  local batch = {
+    pixels = file:tensor "pixel_values", guidance = file:tensor "guidance_pixels",
+  }
+  for i = 0, 1 do
+    local human, object, union = {}, {}, {}
+    local boxes = file:tensor("boxes_" .. i):totable()
+    for k, pair in ipairs(file:tensor("pairs_" .. i):totable()) do
+      human[k], object[k] = math.tointeger(pair[1]) + 1, math.tointeger(pair[2]) + 1
+      local h, o = boxes[human[k]], boxes[object[k]]
+      union[k] = { math.min(h[1], o[1]), math.min(h[2], o[2]), math.max(h[3], o[3]),
+        math.max(h[4], o[4]) }
+    end
+    local labels = integers(file:tensor("labels_" .. i))
+    for k, label in ipairs(labels) do
+      labels[k] = notes.objects[label + 1]
+    end
+    local annotations = {}
+    local humans, things = file:tensor("true_humans_" .. i):totable(),
+      file:tensor("true_objects_" .. i):totable()
+    for k, class in ipairs(integers(file:tensor("true_classes_" .. i))) do
+      local function box(b) -- one that is turned inside out meets nothing
+        return b[1] <= b[3] and b[2] <= b[4] and b or { 900, 900, 901, 901 }
+      end
+      annotations[k] = {
+        human_box = box(humans[k]), object_box = box(things[k]), target = class + 1,
+        verb = rows[class + 1].verb, object = rows[class + 1].object,
+      }
+    end
+    batch[i + 1] = {
+      size = 32, annotations = annotations,
+      pairs = setmetatable({
+        boxes = boxes, scores = file:tensor("scores_" .. i):totable(), labels = labels,
+        human = human, object = object, union = union,
+      }, getmetatable(hoi.pairs {})),
+    }
+  end
+  return hoi.targets { name = "golden", classes = rows }, batch, differences
+end
+
+-- The golden method: every learned tensor from the file.
+local function golden_method(clip, file, options)
+  local targets, batch, differences = world(file)
+  options.prompt_depth, options.adapter_width = 3, 8
+  options.differences = differences
+  options.context = "fixed"
+  local method = hoi.method("ezhoi", clip, targets, options)
+  local state <close> = safetensors.open(golden .. "ezhoi_state.safetensors")
+  local has = {}
+  for _, name in ipairs(state:names()) do
+    has[name] = true
+  end
+  local missing = published.load(method, function(name)
+    return has[name] and state:tensor(name)
+  end, file:tensor "base_prompts")
+  return method, batch, missing
+end
+
+-- Gets the losses of ten steps of AdamW, and after them.
+local function ten_steps(method, batch, weights)
+  local optimizer <close> = hoi.adamw(method:parameters(),
+    { learning_rate = 1e-3, weight_decay = 1e-4 })
+  local losses = {}
+  for i = 1, 11 do
+    local loss = method:loss(batch, weights)
+    losses[i] = loss:item()
+    loss:backward()
+    optimizer:step { max_grad_norm = 0.1 }
+  end
+  return hoi.tensor(losses)
+end
+
+-- Compares every published tensor's gradient; those the file does not name must be exactly 0.
+local function compare_gradients(method, gradients, prefix, share)
+  local has, count = {}, 0
+  for _, name in ipairs(gradients:names()) do
+    has[name] = true
+  end
+  for _, entry in ipairs(published.names(method)) do
+    local name, x, from, to = table.unpack(entry)
+    local key = prefix .. name
+    key = has[key] and key or prefix:gsub("_half", "") .. name -- rounding reaches few of them
+    if has[key] then
+      local wanted = gradients:tensor(key)
+      local scale = math.max(wanted:abs():max():item(), 1e-3)
+      wanted = from and wanted:slice(1, from, to) or wanted
+      assert.is_truthy(x.grad, key)
+      local gap = (wanted:reshape(x.shape) - x.grad):abs():max():item()
+      assert.is_true(gap <= share * scale, ("%s is off by %g of %g"):format(key, gap, scale))
+      count = count + 1
+    elseif x.grad then
+      assert.are.equal(0, x.grad:abs():max():item(), key)
+    end
+  end
+  return count
+end
+
+for mode, options in pairs {
+  paper = { mode = "paper" },
+  paper_softmax = { mode = "paper", compete = "softmax" },
+  released = { mode = "released", attention_dropout = 0, shortcuts = false },
+} do
+  describe("EZ-HOI " .. mode, function()
+    it("computes the golden values", function()
+      local clip <close> = hoi.clip(golden .. "clip_ezhoi")
+      local file <close> = safetensors.open(golden .. "ezhoi_whole.safetensors")
+      local gradients <close> = safetensors.open(golden .. "ezhoi_gradients.safetensors")
+      local method, batch = golden_method(clip, file, options)
+      local from = mode == "paper_softmax" and "paper" or mode
+      method:freeze()
+      local two_stage = require "hoi.two_stage"
+      local samples = two_stage.gather(batch, method.picture, method.grid, method.object_features)
+      local classes = method:classes()
+      near(file:tensor "descriptions", method.descriptions, 1e-5, "descriptions")
+      assert.are.same(integers(file:tensor "selected" + 1), method.chosen)
+      near(file:tensor(from .. ".texts"), classes.features, 1e-5, "texts")
+      local maps = method:maps(samples, batch)
+      near(file:tensor(from .. ".map"), maps:reshape(2, 16, 16), 1e-5, "map")
+      local e = method:pair_features(samples, maps)
+      local first = #batch[1].pairs
+      near(file:tensor(from .. ".pair_0"), e:slice(1, 1, first), 1e-5, "pair_0")
+      near(file:tensor(from .. ".pair_1"), e:slice(1, first + 1), 1e-5, "pair_1")
+      local logits = method:score(e, classes)
+      near(file:tensor(mode .. ".logits_0"), logits:slice(1, 1, first), 1e-5, "logits_0")
+      near(file:tensor(mode .. ".logits_1"), logits:slice(1, first + 1), 1e-5, "logits_1")
+
+      method:train()
+      method.module:dropout(false)
+      local loss, parts = method:loss(batch)
+      near(file:tensor(mode .. ".interaction"), parts.interaction, 1e-4, "interaction")
+      near(file:tensor(from .. ".relation"), parts.relation * 150, 1e-4, "relation")
+      near(file:tensor(mode .. ".loss"), loss:detach(), 1e-4, "loss")
+      loss:backward()
+      local prefix = mode == "released" and "released_half." or mode .. "."
+      assert.is_true(compare_gradients(method, gradients, prefix, 1e-4) > 100)
+    end)
+
+    it("loses what the golden values do in ten steps", function()
+      local clip <close> = hoi.clip(golden .. "clip_ezhoi")
+      local file <close> = safetensors.open(golden .. "ezhoi_whole.safetensors")
+      local method, batch = golden_method(clip, file, options)
+      method:train()
+      method.module:dropout(false)
+      near(file:tensor(mode .. ".losses"), ten_steps(method, batch), 1e-4, "losses")
+    end)
+  end)
+end
