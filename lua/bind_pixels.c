@@ -49,6 +49,24 @@ static int of(lua_State *L) {
         L, hoi_tensor_from(bind_device(L), 4, (int64_t[]){n, 3, p.size, p.size}, values));
 }
 
+/* whole(image, preprocess) -> (1, height, width, 3): the picture as it is, channels last */
+static int whole(lua_State *L) {
+    lua_settop(L, 2);
+    hoi_preprocess p = read_preprocess(L, 2);
+    const hoi_image *image = bind_check(L, 1, "hoi.Image");
+    size_t n = (size_t)image->width * (size_t)image->height * 3;
+    float *values = bind_memory(L, n * sizeof *values), table[256][3];
+    for (int v = 0; v < 256; ++v)
+        for (int c = 0; c < 3; ++c)
+            table[v][c] = ((float)v / 255.0f - p.mean[c]) / p.std[c];
+    for (size_t i = 0; i < n; i += 3)
+        for (size_t c = 0; c < 3; ++c)
+            values[i + c] = table[image->rgb[i + c]][c];
+    return bind_tensor_push(
+        L,
+        hoi_tensor_from(bind_device(L), 4, (int64_t[]){1, image->height, image->width, 3}, values));
+}
+
 /* crops(image, boxes, preprocess, margin, minimum) -> (boxes, 3, size, size): squares around boxes
    */
 static int crops(lua_State *L) {
@@ -119,8 +137,8 @@ static int cells(lua_State *L) {
 
 int luaopen_hoi_pixels(lua_State *L);
 int luaopen_hoi_pixels(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"of", of}, {"crops", crops}, {"batch", batch}, {"cells", cells}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"of", of},       {"whole", whole}, {"crops", crops},
+                                         {"batch", batch}, {"cells", cells}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

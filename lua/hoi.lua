@@ -5,6 +5,7 @@ local rooms <const> = {
   { "hoi.clip", "clip" },
   { "hoi.data", "data" },
   { "hoi.detector", "detector" },
+  { "hoi.detr", "detr" },
   { "hoi.device", "device", "devices", "memory", "profile" },
   { "hoi.evaluate", "evaluate" },
   { "hoi.fewshot", "fewshot" },

@@ -229,6 +229,12 @@ local Pixels = {}
 ---@return hoi.Tensor # (n, 3, size, size)
 function Pixels.of(images, preprocess) end
 
+--- Gets a picture as it is, its channels last: (value / 255 - mean) / std.
+---@param image hoi.Image
+---@param preprocess { mean: number[], std: number[] }
+---@return hoi.Tensor # (1, height, width, 3)
+function Pixels.whole(image, preprocess) end
+
 --- Gets the squares around boxes of one picture, preprocessed.
 ---@param image hoi.Image
 ---@param boxes number[][] # (n, 4) x1, y1, x2, y2
@@ -1884,6 +1890,66 @@ function hoi.clip.open(folder, options) end
 ---@param options { config: table|string, tokenizer?: hoi.Tokenizer, preprocess?: { image_mean?: number[], image_std?: number[], do_center_crop?: boolean } } # config, preprocess: as in Hugging Face's config.json and preprocessor_config.json; what is absent is their default
 ---@return hoi.Clip
 function hoi.clip.new(options) end
+
+--- DETR (Carion et al. 2020): a ResNet, a transformer and learned queries. As a detector it is `hoi.detector("detr",
+--- { file = ... })`; this is the model.
+---@class hoi.detr
+hoi.detr = {}
+
+--- Opens DETR's own file (`detr-r50-e632da11.pth` of torch hub, UPT's tuned on HICO-DET; any number of layers, any
+--- width, 8 heads). Of COCO's 92 classes the 80 used ones and nothing are kept. Raises an error that says what is missing.
+---@param path string
+---@param options? { short?: integer, long?: integer, labels?: string[] } # short = 800, long = 1333: pixels of a picture's sides, which see; labels: COCO's 80
+---@return hoi.Detr
+function hoi.detr.open(path, options) end
+
+--- A DETR.
+---@class hoi.Detr
+---@field labels string[] # COCO's 80, or the given ones
+---@field width integer # of a query's state
+---@field short integer
+---@field long integer
+local Detr = {}
+
+--- Gets the size a picture is seen in: the short side is `short`, unless the long one would pass `long`.
+---@param width integer
+---@param height integer
+---@return integer # width
+---@return integer # height
+function Detr:size_of(width, height) end
+
+--- Gets a picture resized (bicubic) and normalised by ImageNet's mean and deviation.
+---@param image hoi.Image
+---@return hoi.Tensor # (1, height, width, 3)
+function Detr:pixels(image) end
+
+--- Gets the encoder's map of pixels, and the positions of its places.
+---@param pixels hoi.Tensor # (1, height, width, 3)
+---@return hoi.Tensor # (1, places, width)
+---@return hoi.Tensor # (1, places, width)
+function Detr:encode(pixels) end
+
+--- Gets the queries' states after the last decoder layer and its norm.
+---@param memory hoi.Tensor # (1, places, width), as of encode
+---@param positions hoi.Tensor # (1, places, width)
+---@return hoi.Tensor # (queries, width)
+function Detr:decode(memory, positions) end
+
+--- Computes everything: encode, decode and the two heads.
+---@param pixels hoi.Tensor # (1, height, width, 3)
+---@return hoi.Tensor # (queries, classes + 1): logits, the last is nothing
+---@return hoi.Tensor # (queries, 4): centre x, centre y, width, height in 0..1
+---@return hoi.Tensor # (queries, width): states
+function Detr:forward(pixels) end
+
+--- Detects things: each query's best class, its state as the feature. Boxes may reach beyond the picture.
+---@param image hoi.Image
+---@param options? { score_threshold?: number } # score_threshold = 0.1
+---@return table[] # { box, score, label, feature }
+function Detr:detect(image, options) end
+
+--- Lets go of its memory.
+function Detr:release() end
 
 --- Bottleneck ResNets (He et al. 2016) from files of PyTorch's names, their batch norms folded into the weights.
 ---@class hoi.resnet

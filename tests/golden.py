@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "golden"))
 
 import blocks  # noqa: E402  (they lie beside the files they write)
 import clip  # noqa: E402
+import detr  # noqa: E402
 import ezhoi_modules  # noqa: E402
 import ezhoi_whole  # noqa: E402
 import fewshot  # noqa: E402
@@ -45,6 +46,7 @@ MAKERS = {
     "schedule": training.make_schedule,
     "roi": regions.make_roi,
     "resnet": resnet.make_resnet,
+    "detr": detr.make_detr,
     "ezhoi_modules": ezhoi_modules.make_ezhoi_modules,
     "ezhoi_whole": ezhoi_whole.make_ezhoi_whole,
     "relatives": relatives.make_relatives,

@@ -1,0 +1,25 @@
+-- detr: DETR-R50 of COCO's 80 classes, from torch hub's file or UPT's tuned on HICO-DET. Each box
+-- comes with its decoder state, 256 numbers, as its feature.
+local detr <const> = require "hoi.detr"
+local options <const> = require "hoi.options"
+
+return {
+  abi = 1,
+  name = "detr",
+  labels = {},
+  open = function(given)
+    local o <const> = options(given,
+      { file = false, score = 0.1, short = 800, long = 1333, labels = false })
+    if not o.file then
+      return nil, "option 'file' is missing: DETR's weights, detr-r50-e632da11.pth or the like"
+    end
+    local model <const> = detr.open(o.file, { short = o.short, long = o.long, labels = o.labels })
+    return { model = model, score = o.score }, model.labels
+  end,
+  detect = function(self, picture)
+    return self.model:detect(picture.image, { score_threshold = self.score })
+  end,
+  close = function(self)
+    self.model:release()
+  end,
+}
