@@ -10,8 +10,8 @@ local shared <const> = { "model", "folder", "file" }
 
 -- Adds the words to an argparse parser.
 function arguments.add(parser)
-  parser:option("--detector", "owlvit, dnn, boxes, or your own plugin", "owlvit")
-  parser:option("--detector-model", "the detector's model file (dnn: .onnx)")
+  parser:option("--detector", "owlvit, detr, dnn, boxes, or your own plugin", "owlvit")
+  parser:option("--detector-model", "the detector's model file (detr: .pth, dnn: .onnx)")
   parser:option("--detector-folder", "the detector's model folder (owlvit)")
   parser:option("--detector-file", "the detector's file of boxes (boxes)")
   parser:option("--detector-option", "another option of the detector, NAME=VALUE"):count "*"

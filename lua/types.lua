@@ -1892,7 +1892,7 @@ function hoi.clip.open(folder, options) end
 function hoi.clip.new(options) end
 
 --- DETR (Carion et al. 2020): a ResNet, a transformer and learned queries. As a detector it is `hoi.detector("detr",
---- { file = ... })`; this is the model.
+--- { model = ... })`; this is the model.
 ---@class hoi.detr
 hoi.detr = {}
 

@@ -9,12 +9,12 @@ return {
   labels = {},
   open = function(given)
     local o <const> = options(given,
-      { file = false, score = 0.1, short = 800, long = 1333, labels = false })
-    if not o.file then
-      return nil, "option 'file' is missing: DETR's weights, detr-r50-e632da11.pth or the like"
+      { model = false, score = 0.1, short = 800, long = 1333, labels = false })
+    if not o.model then
+      return nil, "option 'model' is missing: DETR's weights, detr-r50-e632da11.pth or the like"
     end
-    local model <const> = detr.open(o.file, { short = o.short, long = o.long, labels = o.labels })
-    return { model = model, score = o.score }, model.labels
+    local opened <const> = detr.open(o.model, { short = o.short, long = o.long, labels = o.labels })
+    return { model = opened, score = o.score }, opened.labels
   end,
   detect = function(self, picture)
     return self.model:detect(picture.image, { score_threshold = self.score })

@@ -68,7 +68,7 @@ describe("detr", function()
     local file <close> = safetensors.open(golden .. "detr.safetensors")
     local image <close> = hoi.image(golden .. "image_photo.png")
     local detector <close> = hoi.detector("detr",
-      { file = weights, short = 96, long = 130, score = 0.2 })
+      { model = weights, short = 96, long = 130, score = 0.2 })
     local found, at = detector:detect(image), 0
     local scores, labels = file:tensor "scores":totable(), file:tensor "labels":totable()
     local corners, states = file:tensor "corners":totable(), file:tensor "states":totable()
@@ -88,7 +88,7 @@ describe("detr", function()
     assert.are.equal(at, #found)
     assert.is_true(at > 0 and at < #scores)
     local strict <close> = hoi.detector("detr",
-      { file = weights, short = 96, long = 130, score = 1 })
+      { model = weights, short = 96, long = 130, score = 1 })
     assert.are.same({}, strict:detect(image))
   end)
 
@@ -117,7 +117,7 @@ describe("detr", function()
 
   it("says what it wants", function()
     says("no 'transformer.decoder.norm.weight' in it", detr.open, golden .. "resnet.safetensors")
-    says("option 'file' is missing", hoi.detector, "detr")
+    says("option 'model' is missing", hoi.detector, "detr")
     says("did you mean 'short'?", detr.open, weights, { shrt = 800 })
     local model <close> = detr.open(weights)
     says("pixels (1, height, width, 3) are wanted, these are 2x3", model.encode, model,
