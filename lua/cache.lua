@@ -6,7 +6,8 @@ local cache <const> = {}
 
 local MOST <const> = 64 -- files; past that the folder is emptied: they are made again in seconds
 
-local function folder()
+-- Where everything kept lies.
+function cache.folder()
   local base <const> = os.getenv "XDG_CACHE_HOME" or ((os.getenv "HOME" or "/tmp") .. "/.cache")
   return base .. "/hoi"
 end
@@ -32,7 +33,7 @@ end
 -- Gets the tensor kept under a key, or make(), which is then kept. A file that can not be read is
 -- made again; one that can not be written is no failure.
 function cache.tensor(key, make)
-  local path <const> = ("%s/%s.safetensors"):format(folder(), key)
+  local path <const> = ("%s/%s.safetensors"):format(cache.folder(), key)
   if system.kind(path) then
     local ok, x = pcall(function()
       local file <close> = safetensors.open(path)
@@ -44,13 +45,12 @@ function cache.tensor(key, make)
   end
   local x <const> = make()
   pcall(function()
-    system.make_folder(folder():match "^(.*)/")
-    system.make_folder(folder())
-    local names <const> = system.list(folder()) or {}
+    system.make_folder(cache.folder())
+    local names <const> = system.list(cache.folder()) or {}
     if #names >= MOST then
       for _, name in ipairs(names) do
         if name:find "%.safetensors$" then
-          os.remove(folder() .. "/" .. name)
+          os.remove(cache.folder() .. "/" .. name)
         end
       end
     end

@@ -344,6 +344,40 @@ function Detector:__tostring()
     sessions[self] and "" or " (closed)")
 end
 
+-- Gets the stamps of a file, or of the files in a folder.
+local function stamps(path)
+  if system.kind(path) == "file" then
+    return system.stamp(path)
+  end
+  local list = {}
+  for i, name in ipairs(system.kind(path) == "folder" and system.list(path) or {}) do
+    list[i] = name .. " " .. system.stamp(path .. "/" .. name)
+  end
+  return table.concat(list, ", ")
+end
+
+-- Gets a text that changes with everything that detections depend on: the plugin, its options, the
+-- files they name, the model inside hoi.
+local function identity_of(plugin, where, options, labels)
+  local parts = { plugin.name, system.version, stamps(where), table.concat(labels, ",") }
+  local keys = {}
+  for key in pairs(options) do
+    keys[#keys + 1] = tostring(key)
+  end
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    local value = options[key]
+    local ok, text = pcall(json.encode, value)
+    parts[#parts + 1] = ("%s = %s %s"):format(key, ok and text or tostring(value),
+      type(value) == "string" and stamps(value) or "")
+  end
+  for _, path in ipairs { where, ("lua/models/%s/model.safetensors"):format(plugin.name) } do
+    local bytes = embedded.read(path)
+    parts[#parts + 1] = bytes and require "hoi.record".checksum(bytes)
+  end
+  return table.concat(parts, "\n")
+end
+
 -- Gets the open detector, or nil and why there is none.
 local function open(name, options)
   local plugin, where = find(name)
@@ -365,6 +399,7 @@ local function open(name, options)
     return nil, "open returned " .. message
   end
   local detector = { name = plugin.name, labels = table.move(known, 1, #known, 1, {}) }
+  detector.identity = identity_of(plugin, where, options, detector.labels)
   sessions[detector] = { plugin = plugin, handle = handle, known = known }
   return setmetatable(detector, Detector)
 end

@@ -1,30 +1,9 @@
 -- evaluate: how well interactions are named, as HICO-DET measures it, and how well boxes are found.
+local dataset <const> = require "hoi.data.dataset"
 local pair_up <const> = require "hoi.pairing".pairs
 local meters <const> = require "hoi.meter"
 local progress <const> = require "hoi.progress"
 local read_options <const> = require "hoi.options"
-
--- Every distinct box of a picture's truth, as detections of score 1.
-local function true_detections(item)
-  local list <const>, known <const> = {}, {}
-  local function put(box, label)
-    local key <const> = ("%s %.2f %.2f %.2f %.2f"):format(label, table.unpack(box))
-    if not known[key] then
-      known[key] = true
-      list[#list + 1] = { box = box, score = 1, label = label }
-    end
-  end
-  for _, i in ipairs(item.instances or {}) do
-    put(i.box, i.label)
-  end
-  if not item.instances then
-    for _, a in ipairs(item.annotations) do
-      put(a.human_box, "person")
-      put(a.object_box, a.object)
-    end
-  end
-  return list
-end
 
 local function mean(values, choose)
   local sum, n = 0, 0
@@ -86,8 +65,8 @@ return function(method, data, given)
     for _, a in ipairs(item.annotations) do
       m:truth(i, a.target, a.human_box, a.object_box)
     end
-    local detections <const> = o.detector
-      and o.detector:detect { image = item.image, name = item.name } or true_detections(item)
+    local detections <const> = o.detector and o.detector:detect(item)
+      or dataset.true_detections(item)
     local pairs <const> = pair_up(detections, {
       score_threshold = o.score_threshold, nms_threshold = o.detector and o.nms_threshold or 1,
       min_instances = o.min_instances, max_instances = o.max_instances,

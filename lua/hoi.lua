@@ -2,8 +2,10 @@
 -- starting costs nothing.
 local rooms <const> = {
   { "hoi.classifier", "classifier" },
+  { "hoi.batches", "batches" },
   { "hoi.clip", "clip" },
   { "hoi.data", "data" },
+  { "hoi.detections", "detections" },
   { "hoi.detector", "detector" },
   { "hoi.detr", "detr" },
   { "hoi.device", "device", "devices", "memory", "profile" },
@@ -23,6 +25,7 @@ local rooms <const> = {
   { "hoi.progress", "progress" },
   { "hoi.resnet", "resnet" },
   { "hoi.safetensors", "safetensors" },
+  { "hoi.store", "store" },
   { "hoi.owlvit", "owlvit" },
   { "hoi.page", "page" },
   { "hoi.targets", "targets" },

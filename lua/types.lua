@@ -701,6 +701,134 @@ function PythonRandom:sample(list, k) end
 ---@return any[]
 function PythonRandom:choices(list, k) end
 
+--- What a training step reads of one picture. Boxes are in pixels of the changed picture, width x height.
+---@class hoi.Sample
+---@field index integer # place in the data set
+---@field name string
+---@field identity string
+---@field width integer
+---@field height integer
+---@field pixels hoi.Tensor # (3, size, size): changed, warped, normalised
+---@field pairs hoi.Pairs
+---@field annotations hoi.Annotation[] # those that survived a cut
+---@field labels? number[][] # by pair and target, 1 or 0: with option `targets`
+---@field prior? number[][] # by pair and target: with option `targets`
+---@field guidance? hoi.Tensor # what guide.make says of the picture as it was
+---@field original? hoi.Image # with option `originals`
+
+--- A list of samples.
+---@class hoi.Batch
+---@field step integer
+---@field epoch integer
+---@field broken { name: string, error: string }[] # pictures that were left out
+---@field [integer] hoi.Sample
+
+--- Makes batches for training of a data set: threads read, augment, warp and normalise the pictures ahead; boxes follow;
+--- boxes of a detector (asked once about each picture as it is, see hoi.detections) or the true ones become pairs. Batch
+--- number n is the same whatever was asked before, for any number of threads. Augmentation as EZ-HOI's (DETR's): mirror
+--- image, colours (Pillow's), a short side of 480 to 800 or a part of the picture. Raises an error for wrong options.
+---@param data hoi.Dataset
+---@param options { preprocess: { size: integer, mean?: number[], std?: number[] }, normalisation?: "imagenet"|"clip", size?: integer, seed?: integer, shuffle?: boolean, drop_last?: boolean, detector?: hoi.Detector|false, cache?: boolean, augment?: boolean|{ flip?: number, jitter?: number, crop?: number, quirk?: boolean }, side?: integer, resize?: boolean, guide?: { make: fun(images: hoi.Image[]): hoi.Tensor, key: string, limit?: number }, originals?: boolean, targets?: hoi.Targets, seen_only?: boolean, prior_power?: number, iou_threshold?: number, workers?: integer, ahead?: integer, broken?: "raise"|"skip", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer } # preprocess: for instance method.picture; size = 8 pictures, seed = 66, shuffle = true, drop_last = true, detector = false: true boxes, cache = true: detections on disk; augment = true or flip = 0.5, jitter = 0.4, crop = 0.5, quirk = false: the published test of which pairs a cut loses; side = 800 (mini: 96): greatest short side; resize = true (mini: false): resized to it before the warp, as published; guide: kept on disk under key; targets: labels and prior are wanted too, seen_only = true: no prior for unseen classes; workers = 2, ahead = 3 batches; broken = "raise"
+---@return hoi.Batches
+function hoi.batches(data, options) end
+
+--- Batches for training. Released by release, by <close> or by the collector.
+---@class hoi.Batches
+---@field per_epoch? integer # nil for data without end
+local Batches = {}
+
+--- Gets a batch. Raises an error that names a broken picture, unless those are skipped.
+---@param step integer # from 1 on, over all epochs
+---@return hoi.Batch
+function Batches:get(step) end
+
+--- Gets an iterator over step, batch.
+---@param first? integer # 1
+---@param last? integer # nil: without end
+---@return fun(): integer?, hoi.Batch?
+function Batches:each(first, last) end
+
+--- Gets the epoch and the place in the data set of a place in the endless row of all epochs.
+---@param place integer
+---@return integer # epoch
+---@return integer # picture
+function Batches:at(place) end
+
+--- Ends the threads.
+function Batches:release() end
+
+--- Opens a place on disk for what is expensive to make: a file for each thing, verified by checksum when it is read; what
+--- is damaged or kept under another key is made again (the former is said on stderr). Lies in XDG_CACHE_HOME/hoi or
+--- ~/.cache/hoi and is safe to delete. When the limit is reached, files of other keys go, then nothing more is kept.
+---@param name string # letters, digits, "_", "-"
+---@param options? { key?: string, limit?: number, folder?: string, say?: fun(text: string) } # key: all that everything in it depends on; limit = 4e9 bytes
+---@return hoi.Store
+function hoi.store(name, options) end
+
+--- A place on disk.
+---@class hoi.Store
+---@field folder string # of this key
+---@field root string # of all keys
+local Store = {}
+
+--- Gets the bytes kept under a name; else makes and keeps them.
+---@param id string # any text
+---@param make fun(): string
+---@return string
+function Store:get(id, make) end
+
+--- Gets the tensor kept under a name; else makes and keeps it.
+---@param id string
+---@param make fun(): hoi.Tensor
+---@return hoi.Tensor
+function Store:tensor(id, make) end
+
+--- Gets the plain value (what JSON can say) kept under a name; else makes and keeps it.
+---@param id string
+---@param make fun(): any
+---@return any
+function Store:value(id, make) end
+
+--- Tells whether there is a file of this name.
+---@param id string
+---@return boolean
+function Store:has(id) end
+
+--- Gets the path of its file.
+---@param id string
+---@return string
+function Store:path(id) end
+
+--- Gets a detector whose answers are kept on disk, under the picture's identity and all that the detector depends on.
+---@param detector hoi.Detector
+---@param options? { limit?: number, folder?: string, say?: fun(text: string) } # limit = 1e9 bytes; as hoi.store's
+---@return hoi.Detections
+function hoi.detections(detector, options) end
+
+--- A detector whose answers are kept.
+---@class hoi.Detections
+---@field detector hoi.Detector
+---@field store hoi.Store
+---@field name string
+---@field labels string[]
+local Detections = {}
+
+--- Gets a picture's detections, without a look at it where they are known.
+---@param picture hoi.Picture|{ image: hoi.Image, name: string, identity: string }
+---@return hoi.Detection[]
+function Detections:detect(picture) end
+
+--- Tells whether a picture's detections are there already.
+---@param picture hoi.Picture
+---@return boolean
+function Detections:has(picture) end
+
+--- Closes the detector.
+function Detections:close() end
+
+--- The same.
+function Detections:release() end
+
 ---------------------------------------------------------------------------- detectors
 
 --- One thing found in a picture.
@@ -736,6 +864,7 @@ function PythonRandom:choices(list, k) end
 ---@class hoi.Detector
 ---@field name string # the plugin's own name
 ---@field labels string[] # the names it may give
+---@field identity string # a text that changes with all that its answers depend on
 local Detector = {}
 
 --- Opens a detector: "owlvit" (the default of the scripts), "boxes" (from a JSON file), or one of your own.
@@ -1442,6 +1571,10 @@ function Weights:release() end
 --- delete at any time.
 ---@class hoi.cache
 local Cache = {}
+
+--- Gets the folder in which everything lies.
+---@return string
+function Cache.folder() end
 
 --- Gets the key of a list of texts.
 ---@param parts string[] # all that the tensor depends on

@@ -143,4 +143,26 @@ function dataset.select(pictures, targets, training, empty)
   return kept, skipped
 end
 
+-- Every distinct box of a picture's truth, as detections of score 1.
+function dataset.true_detections(item)
+  local list <const>, known <const> = {}, {}
+  local function put(box, label)
+    local key <const> = ("%s %.2f %.2f %.2f %.2f"):format(label, table.unpack(box))
+    if not known[key] then
+      known[key] = true
+      list[#list + 1] = { box = box, score = 1, label = label }
+    end
+  end
+  for _, i in ipairs(item.instances or {}) do
+    put(i.box, i.label)
+  end
+  if not item.instances then
+    for _, a in ipairs(item.annotations) do
+      put(a.human_box, "person")
+      put(a.object_box, a.object)
+    end
+  end
+  return list
+end
+
 return dataset
