@@ -702,7 +702,7 @@ function PythonRandom:sample(list, k) end
 function PythonRandom:choices(list, k) end
 
 --- What a training step reads of one picture. Boxes are in pixels of the changed picture, width x height.
----@class hoi.Sample
+---@class hoi.BatchSample
 ---@field index integer # place in the data set
 ---@field name string
 ---@field identity string
@@ -721,7 +721,7 @@ function PythonRandom:choices(list, k) end
 ---@field step integer
 ---@field epoch integer
 ---@field broken { name: string, error: string }[] # pictures that were left out
----@field [integer] hoi.Sample
+---@field [integer] hoi.BatchSample
 
 --- Makes batches for training of a data set: threads read, augment, warp and normalise the pictures ahead; boxes follow;
 --- boxes of a detector (asked once about each picture as it is, see hoi.detections) or the true ones become pairs. Batch
