@@ -2,6 +2,7 @@
 #include "core/image.h"
 
 #include "core/error.h"
+#include "core/exif.h"
 
 #include <errno.h>
 #include <math.h>
@@ -133,7 +134,7 @@ static bool sound_tables(const unsigned char *bytes, size_t n) {
     return true;
 }
 
-static hoi_image *decode(const unsigned char *bytes, size_t n, const char *name) {
+static hoi_image *decode(const unsigned char *bytes, size_t n, bool upright, const char *name) {
     static const stbi_io_callbacks callbacks = {source_read, source_skip, source_eof};
     source header = {bytes, n, 0, NULL, false}, body = header;
     int width = 0, height = 0, channels;
@@ -165,7 +166,8 @@ static hoi_image *decode(const unsigned char *bytes, size_t n, const char *name)
         hoi_fail("image: %s: %d x %d pixels do not fit into memory", name, width, height);
     else {
         *image = (hoi_image){width, height, rgb}; /* stb's malloc is ours: free takes it back */
-        return image;
+        if (!upright || hoi_exif_upright(image, hoi_exif_orientation(bytes, n)))
+            return image;
     }
     free(image);
     stbi_image_free(rgb);
@@ -173,10 +175,10 @@ static hoi_image *decode(const unsigned char *bytes, size_t n, const char *name)
 }
 
 hoi_image *hoi_image_load_memory(const void *bytes, size_t n) {
-    return decode(bytes, n, "bytes");
+    return decode(bytes, n, true, "bytes");
 }
 
-hoi_image *hoi_image_load(const char *path) {
+static hoi_image *load(const char *path, bool upright) {
     hoi_image *image = NULL;
     unsigned char *bytes = NULL;
     size_t n = 0, room = 0;
@@ -200,11 +202,19 @@ hoi_image *hoi_image_load(const char *path) {
     if (ferror(file))
         hoi_fail("image: %s: %s", path, strerror(errno));
     else
-        image = decode(bytes, n, path);
+        image = decode(bytes, n, upright, path);
 done:
     free(bytes);
     fclose(file);
     return image;
+}
+
+hoi_image *hoi_image_load(const char *path) {
+    return load(path, true);
+}
+
+hoi_image *hoi_image_load_stored(const char *path) {
+    return load(path, false);
 }
 
 /* ------------------------------------------------------------------ encode */

@@ -27,12 +27,16 @@ hoi_image *hoi_image_new(int width, int height);
 void hoi_image_free(hoi_image *image);
 
 /* Reads a JPEG, PNG, BMP, GIF (first frame) or TGA file as Pillow's convert("RGB") does: grey is
-   repeated, palettes are looked up, alpha is dropped, of 16 bits the upper 8 stay, EXIF turns
-   nothing. A truncated file fails. */
+   repeated, palettes are looked up, alpha is dropped, of 16 bits the upper 8 stay. A JPEG is turned
+   the way its camera was held (core/exif.h). A truncated file fails. */
 hoi_image *hoi_image_load(const char *path);
 
 /* The same from the n bytes of such a file. */
 hoi_image *hoi_image_load_memory(const void *bytes, size_t n);
+
+/* The same, but a JPEG's pixels stay where they are stored, which is where most data sets count
+   them. */
+hoi_image *hoi_image_load_stored(const char *path);
 
 /* Writes a .png, .jpg or .jpeg file, first under a temporary name: nobody sees half a picture. */
 bool hoi_image_save(const hoi_image *image, const char *path);

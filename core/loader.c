@@ -44,7 +44,7 @@ void hoi_sample_free(hoi_sample *sample) {
 
 static hoi_image *read_picture(const hoi_loader_job *job) {
     if (job->path)
-        return hoi_image_load(job->path);
+        return hoi_image_load_stored(job->path); /* as the data set's boxes count its pixels */
     hoi_image *image = hoi_image_new(HOI_MINI_SIZE, HOI_MINI_SIZE);
     if (image)
         hoi_mini_render(job->kind, job->decoys, job->seed, job->index, image->rgb, NULL);

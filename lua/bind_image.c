@@ -48,14 +48,18 @@ static int check_side(lua_State *L, int index) {
     return (int)side;
 }
 
+/* image.load(path, { upright }) */
 static int image_load(lua_State *L) {
-    lua_settop(L, 1);
+    static const char *const names[] = {"upright", NULL};
+    lua_settop(L, 2);
     const char *path = luaL_checkstring(L, 1);
+    bind_options(L, 2, names);
+    bool upright = bind_boolean(L, 2, "upright", true);
     void **slot = bind_new(L, IMAGE);
-    return give(L, slot, hoi_image_load(path));
+    return give(L, slot, upright ? hoi_image_load(path) : hoi_image_load_stored(path));
 }
 
-/* image(path): the module called like a function. */
+/* image(path, { upright }): the module called like a function. */
 static int image_call(lua_State *L) {
     lua_remove(L, 1);
     return image_load(L);

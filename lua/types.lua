@@ -131,16 +131,17 @@ function Options.nearest(word, names) end
 ---------------------------------------------------------------------------- images
 
 --- Pictures of 8-bit RGB. `hoi.image(path)` is `hoi.image.load(path)`.
----@overload fun(path: string): hoi.Image
+---@overload fun(path: string, options?: { upright?: boolean }): hoi.Image
 ---@class hoi.image
 hoi.image = {}
 
---- Gets the picture of a JPEG, PNG, BMP, GIF (its first frame) or TGA file. Grey becomes RGB, alpha is dropped, a rotation
---- noted in the file is not applied: as Pillow's convert("RGB"). Raises "image: PATH: ..." when the file is missing,
---- truncated, damaged, of another kind, or above 32767 pixels a side or 2^27 in all.
+--- Gets the picture of a JPEG, PNG, BMP, GIF (its first frame) or TGA file. Grey becomes RGB, alpha is dropped, as Pillow's
+--- convert("RGB") does; a JPEG is turned the way its camera was held (Exif). Raises "image: PATH: ..." when the file is
+--- missing, truncated, damaged, of another kind, or above 32767 pixels a side or 2^27 in all.
 ---@param path string
+---@param options? { upright?: boolean } # upright (default true); false: pixels stay where they are stored, as data sets count them
 ---@return hoi.Image
-function hoi.image.load(path) end
+function hoi.image.load(path, options) end
 
 --- Gets the picture in the bytes of such a file. Raises like load.
 ---@param bytes string
@@ -543,7 +544,7 @@ local Coco = {}
 ---@field width integer
 ---@field height integer
 ---@field annotations hoi.Annotation[]
----@field source { path?: string, kind?: string, seed?: integer, index?: integer, decoys?: boolean } # where the pixels come from: a file, or a picture of the drawn world
+---@field source { path?: string, upright?: boolean, kind?: string, seed?: integer, index?: integer, decoys?: boolean } # where the pixels come from: a file, or a picture of the drawn world
 ---@field identity string # a text no other picture has; it changes with the file
 ---@field persons? { box: number[], actions?: table<string, boolean>, roles: table<string, number[]> }[] # V-COCO's own layout: everyone, what they do (nil: not looked at), and the object's box by verb
 ---@field caption? string # data.mini

@@ -13,8 +13,9 @@ end
 
 -- A picture { name, path, width, height, annotations }. Its `image` is loaded at the first look and
 -- then kept; width and height too where the annotations do not tell them. Its `source` says where
--- the pixels come from: { path = string }, or { kind, seed, index, decoys } of the drawn world. Its
--- `identity` is a text that no other picture has: what is kept of the picture is kept under it.
+-- the pixels come from: { path = string, upright = true where a camera's turning counts }, or
+-- { kind, seed, index, decoys } of the drawn world. Its `identity` is a text that no other picture
+-- has: what is kept of the picture is kept under it.
 local Item <const> = { __name = "hoi.Picture" }
 
 local sources <const> = setmetatable({}, { __mode = "k" }) -- item -> function that gets its source
@@ -22,7 +23,8 @@ local sources <const> = setmetatable({}, { __mode = "k" }) -- item -> function t
 local function load_image(source)
   local image <const> = require "hoi.image"
   if source.path then
-    return image.load(source.path)
+    -- where boxes were drawn on a picture, they were drawn on it as it is stored
+    return image.load(source.path, { upright = source.upright or false })
   end
   local truth <const> = require "hoi.mini".render(source.kind, source.seed, source.index,
     { decoys = source.decoys })

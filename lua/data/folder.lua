@@ -30,6 +30,8 @@ return function(path)
   return dataset.new({ name = path }, #paths, function(i)
     local file <const> = paths[i]
     local name <const> = file:match "[^/]*$"
-    return { name = name, path = file, annotations = {} }, dataset.source_of(name, { file })
+    return { name = name, path = file, annotations = {} }, function()
+      return { path = file, upright = true }
+    end
   end)
 end
