@@ -12,7 +12,8 @@ Two writings of the same step, random weights, ViT-B/16, 8 pictures with 24 pair
   block for the end token only, guidance keys once; as released, no text tower at all in the step.
 Instances and guidance tokens are given, as from a cache (the published step runs the detector too).
 Every case runs in a process of its own: `ms` of each step, `cpu_ms` = processor time of a step, all
-threads together, `memory_mb` = greatest resident size minus the loaded model's before the first. A case that would not fit says so instead.
+threads together, `memory_mb` = greatest resident size minus the loaded model's before the first.
+A case that would not fit says so instead.
 """
 import argparse
 import json

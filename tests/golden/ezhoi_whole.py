@@ -5,6 +5,7 @@ import torch
 from transformers import CLIPTokenizer
 
 import ezhoi
+import ezhoi_peer
 from ezhoi_modules import OBJECTS, UNSEEN, VERBS, parameters
 from folders import EZHOI, weights_of
 from regions import roi_align
@@ -286,6 +287,8 @@ def make_ezhoi_whole():
                 found.update({f"{part}.{key}": value
                               for key, value in named_gradients(out[part], state).items()})
 
+    ezhoi_peer.check_peer(s, state, VERBS, {mode: forward(s, state, mode)
+                                            for mode in ("released", "paper")})
     plain = s.frozen_text(s.prompt_ids)[s.selected]
     agree(tensors["released.texts"], plain, "released prompts behind the end")
     assert (tensors["paper.texts"] - plain).abs().max() > 0.1
