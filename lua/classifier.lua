@@ -21,8 +21,8 @@ local tensors <const> = require "hoi.tensor"
 local classifier <const> = {}
 
 classifier.names = {
-  "zero_shot", "linear_probe", "clip_adapter", "tip_adapter", "tip_adapter_f", "coop", "maple",
-  "clip_lora",
+  "zero_shot", "nearest_mean", "linear_probe", "clip_adapter", "tip_adapter", "tip_adapter_f",
+  "coop", "maple", "clip_lora",
 }
 
 -- The prompts of CoOp's data sets, and the seven that Tip-Adapter takes of ImageNet's eighty.

@@ -603,8 +603,10 @@ function hoi.data.folder(path) end
 ---@field path? string # of its file
 ---@field scene? integer # data.classes "mini": the scene that it is cut out of
 ---@field box? number[] # and where
+---@field row? integer # data.features: its row
+---@field of? string # and of which matrix
 
---- Pictures with a class each, in three parts.
+--- Pictures, or features, with a class each, in three parts.
 ---@class hoi.Classes
 ---@field name string
 ---@field classes string[] # names, without underscores
@@ -613,6 +615,9 @@ function hoi.data.folder(path) end
 ---@field train hoi.ClassItem[]
 ---@field val hoi.ClassItem[]
 ---@field test hoi.ClassItem[]
+---@field drawn? table<integer, hoi.ClassItem[]> # data.features: what others drew, by shots
+---@field matrices? table<string, hoi.Tensor> # data.features: (n, d) by name
+---@field text? { features: hoi.Tensor, row_of: integer[] } # data.features: words' features, and the row of a class
 ---@field note? string # what is not as usual
 local Classes = {}
 
@@ -632,11 +637,64 @@ function Classes:image(item) end
 ---@return hoi.Classes
 function hoi.data.classes(where, options) end
 
+--- Gets a data set of which only features are there: a file of tensors (safetensors, PyTorch), or what the names of .npy
+--- files begin with (caches/caltech101 for caches/caltech101_test_f.npy), or their folder. Names are those of
+--- Tip-Adapter's caches: test_f (n, d), test_l (n, from 0), val_f, val_l, keys_16shots, keylabels_16shots (also 1, 2, 4, 8,
+--- 32); train_f, train_l where there is more to draw from. Raises an error that names the file.
+---@param path string
+---@param options? { names?: string|string[], text?: { features: string|hoi.Tensor, names: string|any[] }[] } # names: of the classes: a list, or a file: a JSON list or CoOp's split; text: words' features with their names (or { name, synonyms }), for the classes whose names are among them
+---@return hoi.Classes
+function hoi.data.features(path, options) end
+
 ---------------------------------------------------------------------------- few-shot learning
 
 --- What a few-shot experiment sees of a data set.
 ---@class hoi.fewshot
 hoi.fewshot = {}
+
+--- Starts a few-shot experiment: what classifiers get of a data set for a number of shots and a seed.
+---@param data hoi.Classes
+---@param options? { clip?: hoi.Clip, protocol?: "coop"|"tip"|"lora", part?: "all"|"base"|"new", matched?: boolean, templates?: string[], views?: integer, view_area?: number, least_area?: number } # clip: whose features; not with data.features; protocol = "coop"; part = "all"; matched (false): only classes with words' features; templates: those of the data; views = 10: augmented features of each training picture, parts of at least view_area = 0.5 of it; least_area = 0.08: of the parts that towers are trained on
+---@return hoi.Experiment
+function hoi.fewshot.experiment(data, options) end
+
+--- A few-shot experiment.
+---@class hoi.Experiment
+---@field data hoi.Classes
+---@field classes string[] # names of the classes it is about
+---@field new_classes string[] # of those that part = "base" leaves out
+---@field templates string[]
+local Experiment = {}
+
+--- Gets what classifiers train with, choose on and are tested on; features of pictures are kept on disk.
+---@param shots integer
+---@param seed integer
+---@return { train: table, val: table?, test: table, new: table?, identity: string } # sets as hoi.classifier takes them; new: of the left-out classes
+function Experiment:sets(shots, seed) end
+
+--- Gets what a classifier is opened with.
+---@param shots integer
+---@param seed integer
+---@return table # classes, clip, templates, text, seed
+function Experiment:task(shots, seed) end
+
+--- Gets all that a result of `measure` depends on, as plain values.
+---@param method string
+---@param options table # of the method
+---@param shots integer
+---@param seed integer
+---@param select "val"|"test"
+---@return table
+function Experiment:what(method, options, shots, seed, select) end
+
+--- Trains a method on a draw and measures it.
+---@param method string
+---@param options table # of the method
+---@param shots integer
+---@param seed integer
+---@param given? { select?: "val"|"test", checkpoint?: string, log?: fun(record: table) } # select = "val": what it chooses on; checkpoint: a file to go on from
+---@return table<string, number> # accuracy in percent; new: of the left-out classes; what fit gives
+function Experiment:measure(method, options, shots, seed, given) end
 
 --- Draws the items to train and to validate with, as the published code does with Python's generator: "coop" (CoOp, MaPLe,
 --- CLIP-Adapter) takes `shots` of each class of train, then at most 4 of each of val; "tip" leaves val whole; "lora"
@@ -658,6 +716,81 @@ function hoi.fewshot.part(count, part) end
 ---@param classes integer[]
 ---@return hoi.ClassItem[]
 function hoi.fewshot.only(items, classes) end
+
+--- Studies of many cells (require "hoi.study"): each result is kept in a file of its own, so that an interrupted study goes
+--- on; tables, curves and pages of results.
+---@class hoi.study
+local Studies = {}
+
+--- A table of results.
+---@class hoi.Results
+---@field title string
+---@field subtitle string
+---@field column_name string
+---@field columns (number|string)[]
+---@field rows { name: string, cells: { values: number[], mean?: number, deviation?: number }[] }[]
+---@field notes string[]
+---@field settings table # all of them
+---@field mark? string # stands beside every number
+
+--- A study whose cells lie in a folder.
+---@class hoi.Study
+---@field made integer # cells that were run
+---@field kept integer # cells that were there
+local Study = {}
+
+--- Opens a study; its folder is made.
+---@param folder string
+---@return hoi.Study
+function Studies.open(folder) end
+
+--- Gets the result of a cell: as it is kept, or else of `run`, which gets the beginning of a path for what it keeps on its
+--- way.
+---@param what table # plain values: all that the result depends on
+---@param run fun(way: string): any
+---@return any
+---@return boolean # whether it was kept
+function Study:cell(what, run) end
+
+--- Gets the mean and the deviation (the root of the mean square, as CoOp's tables have it).
+---@param values number[]
+---@return number
+---@return number
+function Studies.statistics(values) end
+
+--- Gets a cell of a table.
+---@param values number[] # of its seeds
+---@return { values: number[], mean: number, deviation: number }
+function Studies.values(values) end
+
+--- Gets results as lines of text.
+---@param results hoi.Results
+---@return string
+function Studies.lines(results) end
+
+--- Prints results; writes results.json, accuracy.svg and accuracy.png into a folder.
+---@param results hoi.Results
+---@param folder string
+function Studies.report(results, folder) end
+
+--- Writes results that were reported to one page with nothing outside of it: tables, curves, settings; the numbers as
+--- JSON in the element "results".
+---@param list hoi.Results[] # and title
+---@param path string
+function Studies.page(list, path) end
+
+--- What the papers set for a data set and a number of shots, beyond a method's defaults (require "hoi.recipes").
+---@class hoi.recipes
+---@field names string[] # "published", "short"
+local Recipes = {}
+
+--- Gets options of a method.
+---@param method string
+---@param data string # name of the data set
+---@param shots integer
+---@param kind "published"|"short" # short: trainings of minutes
+---@return table
+function Recipes.options(method, data, shots, kind) end
 
 --- Python's random numbers (require "hoi.python_random"), so that what was drawn there with a seed can be drawn here.
 ---@class hoi.python_random

@@ -2,25 +2,13 @@
 -- sets, any folder of class folders, CSV files, the things of the drawn world.
 local benchmarks <const> = require "hoi.data.benchmarks"
 local json <const> = require "hoi.json"
+local labelled <const> = require "hoi.data.labelled"
 local python_random <const> = require "hoi.python_random"
 local read_options <const> = require "hoi.options"
 local system <const> = require "hoi.system"
 
 local SPLITS <const> = { "train", "val", "test" }
 local LEAST <const> = 4 -- pictures of a class that a split in three takes
-
-local Classes <const> = { __name = "hoi.Classes" }
-Classes.__index = Classes
-
--- Gets the picture of an item of train, val or test.
-function Classes:image(item)
-  return self.draw and self.draw(item) or require "hoi.image".load(item.path)
-end
-
-function Classes:__tostring()
-  return ("Classes %s: %d classes; %d pictures to train, %d to validate, %d to test"):format(
-    self.name, #self.classes, #self.train, #self.val, #self.test)
-end
 
 local function has_pictures(folder)
   for _, name in ipairs(system.list(folder) or {}) do
@@ -416,10 +404,7 @@ local function entry_of(folder)
 end
 
 local function open(where, o)
-  local self <const> = setmetatable({
-    name = where, classes = {}, train = {}, val = {}, test = {},
-    templates = { "a photo of a {}." },
-  }, Classes)
+  local self <const> = labelled { name = where }
   local path <const> = where:gsub("(.)/+$", "%1")
   local kind <const> = system.kind(path)
   local above <const> = path:match "^(.*)/[^/]*$" or "."

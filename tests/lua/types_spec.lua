@@ -8,7 +8,7 @@ local described = help.parse(embedded.read "lua/types.lua")
 
 -- The modules that scripts get by require alone.
 local required = { "cache", "checkpoint", "coco", "options", "pixels", "python_random",
-  "system" }
+  "recipes", "study", "system" }
 
 local function sorted_keys(set)
   local list = {}

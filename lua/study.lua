@@ -1,0 +1,187 @@
+-- study: experiments of many cells. Each cell's result is kept in a file of its own as soon as it
+-- is there, named by all that it depends on: a study that was interrupted goes on, a changed
+-- setting is measured anew. And what comes out of them: tables, curves, pages.
+local cache <const> = require "hoi.cache"
+local json <const> = require "hoi.json"
+local system <const> = require "hoi.system"
+
+local study <const> = {}
+
+local Study <const> = { __name = "hoi.Study" }
+Study.__index = Study
+
+-- A study whose cells are kept in a folder.
+function study.open(folder)
+  system.make_folder(folder)
+  return setmetatable({ folder = folder, kept = 0, made = 0 }, Study)
+end
+
+-- Gets the result of the cell that `what` (plain values) says all about: as it is kept, or of
+-- run(path), where path is a place for what a long run keeps on its way.
+function Study:cell(what, run)
+  local key <const> = cache.key { json.encode(what) }
+  local path <const> = ("%s/%s.json"):format(self.folder, key)
+  if system.kind(path) then
+    local ok, file = pcall(json.load, path)
+    if ok and type(file) == "table" and file.result ~= nil then
+      self.kept = self.kept + 1
+      return file.result, true
+    end
+  end
+  local way <const> = ("%s/%s"):format(self.folder, key)
+  local result <const> = run(way)
+  json.save(path, { what = what, result = result })
+  for _, name in ipairs(system.list(self.folder) or {}) do
+    if name:sub(1, #key + 1) == key .. "." and not name:find "%.json$" then
+      os.remove(self.folder .. "/" .. name) -- what it kept on its way
+    end
+  end
+  self.made = self.made + 1
+  return result, false
+end
+
+-- Gets the mean of numbers and their deviation from it (the root of the mean square, as CoOp's
+-- tables give it).
+function study.statistics(values)
+  local sum, square = 0, 0
+  for _, value in ipairs(values) do
+    sum = sum + value
+  end
+  local mean <const> = sum / #values
+  for _, value in ipairs(values) do
+    square = square + (value - mean) ^ 2
+  end
+  return mean, math.sqrt(square / #values)
+end
+
+---------------------------------------------------------------------------- results
+-- A table of results: { title, subtitle, column_name, columns = list of numbers or texts, rows =
+-- list of { name, cells = list of { values, mean, deviation } }, notes, settings, mark }.
+
+-- Makes a cell of a table of the values of its seeds.
+function study.values(values)
+  local mean <const>, deviation <const> = study.statistics(values)
+  return { values = values, mean = mean, deviation = deviation }
+end
+
+-- Gets a cell as it is printed; mark: what stands beside every number.
+local function cell_text(cell, mark)
+  if not cell.mean then
+    return "-"
+  end
+  local text <const> = #cell.values > 1 and ("%.2f ± %.2f"):format(cell.mean, cell.deviation)
+    or ("%.2f"):format(cell.mean)
+  return mark and text .. " " .. mark or text
+end
+
+local function heading_of(results)
+  local row <const> = { results.column_name }
+  for i, column in ipairs(results.columns) do
+    row[i + 1] = tostring(column)
+  end
+  return row
+end
+
+local function rows_of(results)
+  local rows <const> = {}
+  for i, row in ipairs(results.rows) do
+    rows[i] = { row.name }
+    for k, cell in ipairs(row.cells) do
+      rows[i][k + 1] = cell_text(cell, results.mark)
+    end
+  end
+  return rows
+end
+
+-- Gets the results as lines of text, every column as wide as it needs.
+function study.lines(results)
+  local rows <const>, widths <const>, lines <const> = rows_of(results), {}, {}
+  table.insert(rows, 1, heading_of(results))
+  for _, row in ipairs(rows) do
+    for i, cell in ipairs(row) do
+      widths[i] = math.max(widths[i] or 0, utf8.len(cell))
+    end
+  end
+  for k, row in ipairs(rows) do
+    local cells <const> = {}
+    for i, cell in ipairs(row) do
+      local pad <const> = (" "):rep(widths[i] - utf8.len(cell))
+      cells[i] = i == 1 and cell .. pad or pad .. cell
+    end
+    lines[k] = (table.concat(cells, "  "):gsub("%s+$", ""))
+  end
+  for _, note in ipairs(results.notes) do
+    lines[#lines + 1] = note
+  end
+  return table.concat(lines, "\n")
+end
+
+-- Writes the results as curves over columns that are numbers, else as bars: `path`.svg and .png.
+local function plot(results, path)
+  local series <const>, numeric = {}, true
+  for _, column in ipairs(results.columns) do
+    numeric = numeric and type(column) == "number"
+  end
+  for i, row in ipairs(results.rows) do
+    series[i] = { name = row.name, x = results.columns, y = {}, deviation = {} }
+    for k, cell in ipairs(row.cells) do
+      series[i].y[k], series[i].deviation[k] = cell.mean or 0 / 0, cell.deviation or 0
+    end
+  end
+  local picture <close> = require "hoi.image".plot {
+    series = series, title = results.title, x_label = results.column_name, y_label = "accuracy %",
+    kind = numeric and "line" or "bar", svg = path .. ".svg",
+  }
+  picture:save(path .. ".png")
+end
+
+local CSS <const> = [[
+.plot svg { width: 100%; height: auto; max-width: 60rem; background: #fff; }
+td, th { white-space: nowrap; }
+pre { overflow-x: auto; font-size: .8em; }
+]]
+
+local function read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+-- A drawing as it stands in a page: names in it (cairo's are the same in every drawing) get a
+-- beginning of their own.
+local function inline(svg, number)
+  local own <const> = ("p%d-"):format(number)
+  return (svg:gsub("^%s*<%?xml.-%?>%s*", ""):gsub('id="', 'id="' .. own)
+    :gsub('href="#', 'href="#' .. own):gsub("url%(#", "url(#" .. own))
+end
+
+-- Writes results, each of them printed, to one page: tables, curves, settings, and the numbers as
+-- JSON in the element "results". All of it lies inside.
+function study.page(list, path)
+  local page <const> = require "hoi.page"
+  local made <const> = page.new { title = list.title or list[1].title }:style(CSS)
+  for i, results in ipairs(list) do
+    made:add(#list > 1 and ("<h2>%s</h2>"):format(page.escape(results.title)) or "")
+    made:add("<p>" .. page.escape(results.subtitle) .. "</p>")
+    made:table(rows_of(results), { head = heading_of(results) })
+    for _, note in ipairs(results.notes) do
+      made:add("<p>" .. page.escape(note) .. "</p>")
+    end
+    made:add('<div class="plot">' .. inline(read(results.drawing), i) .. "</div>")
+    made:add("<details><summary>All settings</summary><pre>"
+      .. page.escape(json.encode(results.settings, { pretty = true })) .. "</pre></details>")
+  end
+  made:data("results", #list == 1 and list[1] or list)
+  system.make_folder(path:match "^(.+)/[^/]*$" or ".")
+  made:save(path)
+end
+
+-- Prints results; writes results.json and the curves into a folder.
+function study.report(results, folder)
+  print(("\n%s\n%s"):format(results.title, results.subtitle))
+  print(study.lines(results))
+  results.drawing = folder .. "/accuracy.svg"
+  plot(results, folder .. "/accuracy")
+  json.save(folder .. "/results.json", results)
+end
+
+return study
