@@ -54,6 +54,19 @@ function two_stage.columns(targets, score_by, own)
   return { all = all, seen = seen, of = column }
 end
 
+-- One sentence for each column: what its targets say where they say one thing, else the verb with
+-- "object"; given: verb -> sentence.
+function two_stage.sentences(targets, columns, given)
+  local list <const> = {}
+  for t, target in ipairs(targets) do
+    local at <const> = columns.of[t]
+    local several <const> = list[at] and list[at] ~= target.sentence
+    list[at] = given and given[target.verb] or several
+      and require "hoi.targets".sentence(target.verb, "object") or target.sentence
+  end
+  return list
+end
+
 -- (pairs, targets) of (pairs, columns).
 function two_stage.spread(logits, columns)
   return logits:transpose():rows(columns.of):transpose()
@@ -61,13 +74,35 @@ end
 
 ---------------------------------------------------------------------------- pictures
 
+-- How pictures become pixels: always warped. norm: the model's own mean and deviation, or
+-- "imagenet", with which the published codes feed CLIP. twice: first to the detector's size.
+function two_stage.picture(clip, norm, twice)
+  local p <const> = norm == "imagenet"
+    and { mean = { 0.485, 0.456, 0.406 }, std = { 0.229, 0.224, 0.225 } } or clip.preprocess
+  return { size = clip.preprocess.size, warp = true, mean = p.mean, std = p.std, twice = twice }
+end
+
+-- The image at DETR's size: short side 800, long side at most 1333.
+local function detector_sized(image)
+  local w <const>, h <const> = image.width, image.height
+  local short <const>, long <const> = math.min(w, h), math.max(w, h)
+  local side = 800
+  if long / short * side > 1333 then
+    side = math.floor(1333 * short / long + 0.5)
+  end
+  local other <const> = math.floor(side * long / short)
+  return w < h and image:resize(side, other) or image:resize(other, side)
+end
+
 -- The pixels of one sample, as the tower sees it.
 local function pixels_of(sample, picture)
   local x <const> = sample.pixels
   if x then
     return x.rank == 3 and x:unsqueeze(1) or x
   end
-  return pixels.of(sample.image, picture)
+  local image <const> = picture.twice and detector_sized(sample.image) or sample.image
+  return pixels.of(image,
+    { size = picture.size, warp = true, mean = picture.mean, std = picture.std })
 end
 
 local function frame(sample)
@@ -114,9 +149,10 @@ function two_stage.gather(batch, picture, grid, features)
       put(out.map_boxes, box or { 0, 0, 0, 0 })
       numbers[#numbers + 1] = box and { p.scores[k], box[1] / width, box[2] / height,
         box[3] / width, box[4] / height } or { 0, 0, 0, 0, 0 }
-      local name <const> = label and spell(label) or spell(p.labels[1])
+      local name <const> = label and spell(label) or "" -- padding is all zeros
       if not known[name] then
-        table_of_features[#table_of_features + 1] = features(name)
+        table_of_features[#table_of_features + 1] = label and features(name)
+          or features(spell(p.labels[1])) * 0
         known[name] = #table_of_features
       end
       label_rows[#label_rows + 1] = known[name]
@@ -150,6 +186,16 @@ function two_stage.gather(batch, picture, grid, features)
   return out
 end
 
+-- The batch of a method's one picture, and its sample. sample: what of it is at hand already.
+function two_stage.one(method, image, pairs, sample)
+  local s <const> = sample or {}
+  local one <const> = {
+    image = image, pairs = pairs, pixels = s.pixels, width = s.width, height = s.height,
+    size = s.size, guidance = s.guidance, original = s.original,
+  }
+  return two_stage.gather({ one }, method.picture, method.grid, method.object_features), one
+end
+
 -- Pooled features (b * n, d), normalised, of n boxes of each picture (padded where it has fewer) on
 -- the maps (b, grid, grid, d). drop: share of the 7 x 7 bins' values that training drops.
 function two_stage.pool(maps, boxes, drop)
@@ -177,6 +223,13 @@ function two_stage.padded_unions(batch)
     end
   end
   return boxes
+end
+
+-- Unit features of the humans, the others and the unions of all pairs of a batch.
+function two_stage.regions(maps, batch, drop)
+  local one <const> = two_stage.pool(maps, batch.map_boxes, drop)
+  local union <const> = two_stage.pool(maps, two_stage.padded_unions(batch), drop)
+  return one:rows(batch.human), one:rows(batch.object), union:rows(batch.pair_places)
 end
 
 ---------------------------------------------------------------------------- loss

@@ -5,7 +5,7 @@ local tensors <const> = require "hoi.tensor"
 local published <const> = {}
 
 -- Lists { name, tensor, from, to }: rows from .. to of the published tensor are ours.
-local function lister(list)
+function published.lister(list)
   local put <const> = {}
 
   function put.tensor(name, x, from, to)
@@ -56,7 +56,7 @@ end
 -- name of the list that the code keeps them in.
 function published.names(method)
   local list <const>, m <const> = {}, method.module
-  local put <const> = lister(list)
+  local put <const> = published.lister(list)
   local learner <const> = "clip_head.prompt_learner."
   put.tensor("logit_scale_HO", m.scale)
   for l, layer in ipairs(m.projections or {}) do

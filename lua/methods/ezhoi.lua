@@ -212,12 +212,7 @@ function ezhoi:score(e, classes)
 end
 
 function ezhoi:look(image, pairs, sample)
-  local s <const> = sample or {}
-  local one <const> = {
-    image = image, pairs = pairs, pixels = s.pixels, width = s.width, height = s.height,
-    size = s.size, guidance = s.guidance, original = s.original,
-  }
-  local samples <const> = two_stage.gather({ one }, self.picture, self.grid, self.object_features)
+  local samples <const>, one <const> = two_stage.one(self, image, pairs, sample)
   return self:pair_features(samples, self:maps(samples, one))
 end
 
@@ -383,12 +378,7 @@ function ezhoi.new(clip, targets, given)
     text_depth = math.min(o.prompt_depth, t.depth),
     object_features = two_stage.object_features(clip),
   }
-  local norm <const> = o.picture_norm == "model" and clip.preprocess
-    or { mean = { 0.485, 0.456, 0.406 }, std = { 0.229, 0.224, 0.225 } }
-  self.picture = {
-    size = clip.preprocess.size, warp = true, mean = norm.mean, std = norm.std,
-    twice = o.resized == "twice",
-  }
+  self.picture = two_stage.picture(clip, o.picture_norm, o.resized == "twice")
   texts.prepare(self)
   local function small(self_attention)
     return {

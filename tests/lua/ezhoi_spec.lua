@@ -3,84 +3,14 @@
 local hoi = require "hoi"
 local published = require "hoi.ezhoi.published"
 local safetensors = require "hoi.safetensors"
-local json = require "hoi.json"
 
-local golden = "tests/golden/"
+local world = dofile "tests/lua/golden_world.lua"
 
-local function near(wanted, got, share, name)
-  assert.are.same(wanted.shape, got.shape, name)
-  local gap = (wanted - got):abs():max():item()
-  local scale = math.max(wanted:abs():max():item(), 1e-3)
-  assert.is_true(gap <= share * scale, ("%s is off by %g of %g"):format(name, gap, scale))
-end
-
-local function integers(x)
-  local list = x:totable()
-  for i, value in ipairs(list) do
-    list[i] = math.tointeger(value)
-  end
-  return list
-end
-
--- The golden world: clip, targets, options and batch.
-local function world(file)
-  local notes = json.decode(file:metadata "notes")
-  local rows = {}
-  local verbs, objects = integers(file:tensor "verbs"), integers(file:tensor "class_objects")
-  for i, act in ipairs(notes.acts) do
-    rows[i] = {
-      verb = notes.verbs[verbs[i] + 1], object = notes.objects[objects[i] + 1],
-      sentence = act:match "^a photo of (.*)$", description = notes.described[i],
-    }
-  end
-  local differences = {}
-  local unseen, partner = integers(file:tensor "unseen"), integers(file:tensor "partner")
-  for i, place in ipairs(unseen) do
-    rows[place + 1].seen = false
-    differences[i] = { class = place + 1, other = partner[i] + 1, sentences = notes.sentences[i] }
-  end
-  local batch = {
-    pixels = file:tensor "pixel_values", guidance = file:tensor "guidance_pixels",
-  }
-  for i = 0, 1 do
-    local human, object, union = {}, {}, {}
-    local boxes = file:tensor("boxes_" .. i):totable()
-    for k, pair in ipairs(file:tensor("pairs_" .. i):totable()) do
-      human[k], object[k] = math.tointeger(pair[1]) + 1, math.tointeger(pair[2]) + 1
-      local h, o = boxes[human[k]], boxes[object[k]]
-      union[k] = { math.min(h[1], o[1]), math.min(h[2], o[2]), math.max(h[3], o[3]),
-        math.max(h[4], o[4]) }
-    end
-    local labels = integers(file:tensor("labels_" .. i))
-    for k, label in ipairs(labels) do
-      labels[k] = notes.objects[label + 1]
-    end
-    local annotations = {}
-    local humans, things = file:tensor("true_humans_" .. i):totable(),
-      file:tensor("true_objects_" .. i):totable()
-    for k, class in ipairs(integers(file:tensor("true_classes_" .. i))) do
-      local function box(b) -- one that is turned inside out meets nothing
-        return b[1] <= b[3] and b[2] <= b[4] and b or { 900, 900, 901, 901 }
-      end
-      annotations[k] = {
-        human_box = box(humans[k]), object_box = box(things[k]), target = class + 1,
-        verb = rows[class + 1].verb, object = rows[class + 1].object,
-      }
-    end
-    batch[i + 1] = {
-      size = 32, annotations = annotations,
-      pairs = setmetatable({
-        boxes = boxes, scores = file:tensor("scores_" .. i):totable(), labels = labels,
-        human = human, object = object, union = union,
-      }, getmetatable(hoi.pairs {})),
-    }
-  end
-  return hoi.targets { name = "golden", classes = rows }, batch, differences
-end
+local golden, near, integers = world.folder, world.near, world.integers
 
 -- The golden method: every learned tensor from the file.
 local function golden_method(clip, file, options)
-  local targets, batch, differences = world(file)
+  local targets, batch, differences = world.read(file)
   options.prompt_depth, options.adapter_width = 3, 8
   options.differences = differences
   options.context = "fixed"
@@ -94,20 +24,6 @@ local function golden_method(clip, file, options)
     return has[name] and state:tensor(name)
   end, file:tensor "base_prompts")
   return method, batch, missing
-end
-
--- Gets the losses of ten steps of AdamW, and after them.
-local function ten_steps(method, batch, weights)
-  local optimizer <close> = hoi.adamw(method:parameters(),
-    { learning_rate = 1e-3, weight_decay = 1e-4 })
-  local losses = {}
-  for i = 1, 11 do
-    local loss = method:loss(batch, weights)
-    losses[i] = loss:item()
-    loss:backward()
-    optimizer:step { max_grad_norm = 0.1 }
-  end
-  return hoi.tensor(losses)
 end
 
 -- Compares every published tensor's gradient; those the file does not name must be exactly 0.
@@ -181,7 +97,7 @@ for mode, options in pairs {
       local method, batch = golden_method(clip, file, options)
       method:train()
       method.module:dropout(false)
-      near(file:tensor(mode .. ".losses"), ten_steps(method, batch), 1e-4, "losses")
+      near(file:tensor(mode .. ".losses"), world.ten_steps(method, batch), 1e-4, "losses")
     end)
   end)
 end
