@@ -8,9 +8,9 @@
 
 Everything is computed in double precision from weights that fit the files exactly, by formulas
 written in tests/golden/*.py from their definitions. CLIP and OWL-ViT are also run by
-`transformers`, EZ-HOI by the modules of tests/bench/peers_train.py: the two must agree before a file is written.
-Same versions, same bytes. tests/golden/README.md tells each file's keys and formulas. Python is
-needed neither to build nor to test hoi.
+`transformers`, EZ-HOI by the modules of tests/bench/peers_train.py: the two must agree before a
+file is written. Same versions, same bytes. tests/golden/README.md tells each file's keys and
+formulas. Python is needed neither to build nor to test hoi.
 """
 import sys
 from pathlib import Path
