@@ -14,6 +14,7 @@ from towers import (blocks, causal, linear, text_embed, text_enter, text_leave, 
 from values import HERE, agree, leaf, normal, uniform, write
 
 LEARNER = "clip_head.prompt_learner."
+BASE = LEARNER + "txtcls_ctx_pt."
 DEPTH, WIDTH, SIZE, GRID = 3, 8, 32, 4
 VERB_WORDS = ["holding", "kicking", "riding", "sitting on", "standing on"]
 OBJECT_WORDS = ["person", "ball", "dog", "horse"]
@@ -118,10 +119,15 @@ class Setting:
         return made
 
 
+def bases(s, state):
+    """Base prompts, as given or as trained."""
+    return [state.get(f"{BASE}{i}", base) for i, base in enumerate(s.base)]
+
+
 def text_features(s, state, mode):
     """Adapted features of the selected classes."""
     prompts = []
-    for base in s.base:
+    for base in bases(s, state):
         h = ezhoi.text_prompts(state, LEARNER + "txtcls_pt_adapter.", base,
                                s.descriptions[s.selected])
         prompts.append(ezhoi.unseen_prompts(
@@ -142,7 +148,7 @@ def text_features(s, state, mode):
 def visual_prompts(s, state, mode, half_grad):
     """(depth, pictures, 2, d_v)"""
     layers = []
-    for i, base in enumerate(s.base):
+    for i, base in enumerate(bases(s, state)):
         part = "proj" if i == 0 else f"compound_prompt_proj_vis.{i - 1}"
         projected = linear(base, state, LEARNER + part)
         v = ezhoi.image_prompts(state, LEARNER + "img_clip_pt_adapter.", projected, s.guidance)
@@ -206,9 +212,14 @@ def start():
     return state
 
 
-# name: mode, softmax, weight of closeness and of negatives
-RUNS = {"released": ("released", False, 0.0), "paper": ("paper", False, 0.0),
-        "paper_softmax": ("paper", True, 0.0), "paper_all": ("paper", False, 1.0)}
+# name: mode, softmax, weight of closeness and of negatives; `option`: of what else differs
+RUNS = {"released": ("released", False, 0.0, None),
+        "released_half": ("released", False, 0.0, "half gradient"),
+        "paper": ("paper", False, 0.0, None), "paper_softmax": ("paper", True, 0.0, None),
+        "paper_trained": ("paper", False, 0.0, "trained base"),
+        "paper_all": ("paper", False, 1.0, None)}
+SAID = {"released_half": (), "paper_trained": (), "paper_all": (), "paper_softmax": (
+    "logits_0", "logits_1", "final_0", "final_1", "interaction")}    # else as `released`, `paper`
 
 
 def total(out, weight):
@@ -223,12 +234,16 @@ def named_gradients(loss, state):
             if grad is not None and grad.abs().max() > 0}
 
 
-def train(s, mode, softmax, weight):
-    state = start()
+def with_bases(s, state):
+    return {**state, **{f"{BASE}{i}": leaf(base) for i, base in enumerate(s.base)}}
+
+
+def train(s, mode, softmax, weight, option):
+    state = with_bases(s, start()) if option == "trained base" else start()
     optimizer = torch.optim.AdamW(state.values(), lr=1e-3, weight_decay=1e-4)
     losses, norms = [], []
     for step in range(11):
-        loss = total(forward(s, state, mode, softmax), weight)
+        loss = total(forward(s, state, mode, softmax, option == "half gradient"), weight)
         losses.append(loss.item())
         if step < 10:
             optimizer.zero_grad()
@@ -270,22 +285,25 @@ def make_ezhoi_whole():
     check_half(visual_prompts(s, state, "paper", False))
 
     found = {}
-    for run, (mode, softmax, weight) in RUNS.items():
-        out = forward(s, state, mode, softmax)
+    for run, (mode, softmax, weight, option) in RUNS.items():
+        own = with_bases(s, state) if mode == "paper" else state     # gradients of these too
+        out = forward(s, own, mode, softmax, option == "half gradient")
         loss = total(out, weight)
-        losses, norms = train(s, mode, softmax, weight)
+        losses, norms = train(s, mode, softmax, weight, option)
         assert losses[10] < losses[0] and max(norms) > 0.1
-        told = {"paper_softmax": ("logits_0", "logits_1", "final_0", "final_1", "interaction"),
-                "paper_all": ()}.get(run, out)                  # the rest is as in `paper`
-        tensors.update({f"{run}.{key}": out[key] for key in told})
+        tensors.update({f"{run}.{key}": out[key] for key in SAID.get(run, out)})
         tensors.update({f"{run}.loss": loss, f"{run}.losses": losses,
                         f"{run}.gradient_norms": norms})
-        found.update({f"{run}.{key}": value for key, value in named_gradients(loss, state).items()})
+        grads = named_gradients(loss, own)
+        if option == "half gradient":                       # elsewhere they are as in `released`
+            grads = {key: value for key, value in grads.items() if key.startswith(LEARNER)}
+        if option != "trained base":                        # as in `paper`
+            found.update({f"{run}.{key}": value for key, value in grads.items()})
         print(run, [round(x, 4) for x in losses], "norm", round(norms[0], 3))
         if run == "paper":
             for part in ("relation", "closeness", "negatives"):
                 found.update({f"{part}.{key}": value
-                              for key, value in named_gradients(out[part], state).items()})
+                              for key, value in named_gradients(out[part], own).items()})
 
     ezhoi_peer.check_peer(s, state, VERBS, {mode: forward(s, state, mode)
                                             for mode in ("released", "paper")})
@@ -294,9 +312,6 @@ def make_ezhoi_whole():
     assert (tensors["paper.texts"] - plain).abs().max() > 0.1
     assert not any(key.startswith("released." + LEARNER + part) for key in found
                    for part in ("txtcls", "unseen", "ctx"))
-    half = named_gradients(total(forward(s, state, "released", half_grad=True), 0), state)
-    found.update({f"released_half.{key}": value for key, value in half.items()
-                  if key.startswith(LEARNER)})
     write("ezhoi_whole", tensors, acts=ACTS, described=TOLD, sentences=SENTENCES,
           verbs=VERB_WORDS, objects=OBJECT_WORDS)
     write("ezhoi_state", state)
