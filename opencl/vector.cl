@@ -7,13 +7,23 @@
 #define VI JOIN(int, VW)
 #define VU JOIN(uint, VW)
 #define LOAD(p) JOIN(vload, VW)(0, p)
-#define STORE(v, p) JOIN(vstore, VW)(v, 0, p)
+#define STORE(v, p) store_v(v, p)
 #define LOAD_HALF(p) JOIN(vload_half, VW)(0, p)
 #define AS_VF JOIN(as_float, VW)
 #define AS_VI JOIN(as_int, VW)
 #define AS_VU JOIN(as_uint, VW)
 #define TO_VI JOIN(convert_int, VW)
 #define TO_VU JOIN(convert_uint, VW)
+
+/* Drivers split the built-in vstore16 into quarters, which a load soon after has to wait for. */
+typedef VF VF_anywhere __attribute__((aligned(4)));
+#define DEFINE_STORE(space)                                                                        \
+    static void __attribute__((overloadable)) store_v(VF v, space float *p) {                      \
+        *(space VF_anywhere *)p = v;                                                               \
+    }
+DEFINE_STORE(__global)
+DEFINE_STORE(__local)
+DEFINE_STORE(__private)
 
 /* Repeats a macro X(a, i) for i = 0 .. n - 1; n is a literal. */
 #define TIMES_1(X, a) X(a, 0)
