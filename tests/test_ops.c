@@ -199,8 +199,10 @@ static trial *new_trial(const reference *partner, const hoi_operation *operation
     make_call(t, &partner->cases[place], &r);
     partner->forward(&t->call, &t->y);
     t->dy = array_new(t->y.rank, t->y.shape);
-    for (int64_t i = 0; i < array_count(&t->dy); ++i)
-        t->dy.at[i] = isfinite(t->y.at[i]) ? (double)hoi_random_range(&r, -1.5f, 1.5f) : 0;
+    for (int64_t i = 0; i < array_count(&t->dy); ++i) { /* what 16 bits hold, for `half` */
+        float value = hoi_half_to_float(hoi_float_to_half(hoi_random_range(&r, -1.5f, 1.5f)));
+        t->dy.at[i] = isfinite(t->y.at[i]) ? (double)value : 0;
+    }
     find_slopes(t, &r);
     return t;
 }
