@@ -356,6 +356,18 @@ function Page:html() end
 ---@param path string
 function Page:save(path) end
 
+--- A page of predictions (require "hoi.gallery"): pictures with boxes to point at, what people do in them, a filter by verb
+--- and score.
+---@class hoi.gallery
+local Gallery = {}
+
+--- Gets the page of results as `method:predict` gives them. Its numbers are those of the JSON, which lies inside.
+---@param predictions string|hoi.Result[] # JSON text of the list, or the list
+---@param load fun(result: hoi.Result, i: integer): hoi.Image # gets the picture of a result
+---@param options? { title?: string, note?: string, side?: integer } # note: a sentence below the title; side (default 960): most pixels of a picture's longer side
+---@return hoi.Page
+function Gallery.page(predictions, load, options) end
+
 ---------------------------------------------------------------------------- the drawn world
 
 --- A small drawn world of people, things and what they do: 12 things, 12 verbs, 60 classes. Picture `index` of `seed` is

@@ -18,6 +18,7 @@ parser:option("--prior-power", "weight of the detector's scores (2.8 in the pape
   :convert(tonumber)
 parser:option("--score-threshold", "least score of a box", "0.2"):convert(tonumber)
 parser:option("--out", "folder of the results", "out")
+parser:option("--html", "write a page of all pictures, complete in this one file")
 local args <const> = parser:parse()
 
 local function is_picture(name)
@@ -42,7 +43,8 @@ end
 
 local clip <const> = hoi.clip(args.model)
 local classes <const> = args.classes or (args.model and "hico" or "mini")
-if not args.model and classes ~= "mini" then
+local drawn_only <const> = not args.model and classes ~= "mini"
+if drawn_only then
   io.stderr:write("predict: this CLIP has only ever seen drawn pictures; for photos give --model ",
     "a folder with config.json, model.safetensors, vocab.json and merges.txt of a real one ",
     "(openai/clip-vit-base-patch16)\n")
@@ -52,7 +54,7 @@ local method <const> = hoi.method(args.method, clip, targets)
 local detector <close> = detector_arguments.open(args, targets)
 
 system.make_folder(args.out)
-local failed <const>, results <const> = {}, {}
+local failed <const>, results <const>, seen <const> = {}, {}, {}
 local pictures <const> = pictures_of(args.picture)
 for _, path in ipairs(pictures) do
   local name <const> = path:match "[^/]*$"
@@ -63,7 +65,7 @@ for _, path in ipairs(pictures) do
       name = name,
     })
     print(result)
-    results[#results + 1] = result
+    results[#results + 1], seen[#seen + 1] = result, path
     local stem <const> = args.out .. "/" .. name:gsub("%.%w+$", "")
     json.save(stem .. ".json", result)
     image:draw_interactions(result, { top = math.min(args.top, 5) }):save(stem .. ".hoi.png")
@@ -75,6 +77,23 @@ for _, path in ipairs(pictures) do
   end
 end
 json.save(args.out .. "/predictions.json", json.array(results))
+if args.html then
+  local folder <const> = args.html:match "^(.*)/[^/]*$"
+  if folder and folder ~= "" then
+    system.make_folder(folder)
+  end
+  local function load(_, i)
+    return hoi.image(seen[i])
+  end
+  local file <close> = assert(io.open(args.out .. "/predictions.json"))
+  require "hoi.gallery".page(file:read "a", load, {
+    note = ("%sCLIP: %s. Detector: %s. Classes: %s. Method: %s."):format(
+      drawn_only and "The CLIP used here has only ever seen drawn pictures: its scores on photos"
+        .. " mean nothing. " or "", args.model or "the small one of the drawn world",
+      table.concat({ args.detector, (args.detector_model or args.detector_folder
+        or args.detector_file or ""):match "[^/]+$" }, ", "), classes, args.method),
+  }):save(args.html)
+end
 io.stderr:write(("%d of %d pictures; results in %s\n"):format(#results, #pictures, args.out))
 for _, line in ipairs(failed) do
   io.stderr:write("failed: ", line, "\n")

@@ -1,5 +1,6 @@
 -- page: pages in one file: escaping, base64, pictures inside, boxes over them, data, saving.
 local embedded = require "hoi.embedded"
+local gallery = require "hoi.gallery"
 local image = require "hoi.image"
 local json = require "hoi.json"
 local page = require "hoi.page"
@@ -140,5 +141,47 @@ describe("a page", function()
     local ok, message = pcall(page.new, { titel = "x" })
     assert.is_false(ok)
     assert.matches("did you mean 'title'", message)
+  end)
+end)
+
+describe("gallery", function()
+  local results = {
+    { image = "a<b>.jpg", width = 40, height = 20, interactions = {
+      { verb = "sit_on", object = "bench", score = 0.75, human_score = 0.9, object_score = 0.5,
+        human_box = { 0, 0, 20, 20 }, object_box = { 10, 10, 40, 20 } },
+      { verb = "hold", object = "cup", score = 0.5, human_score = 0.9, object_score = 0.8,
+        human_box = { 0, 0, 20, 20 }, object_box = { 4, 4, 8, 8 }, seen = false },
+    } },
+    { image = "b.jpg", width = 10, height = 10, interactions = {} },
+  }
+
+  local function load(result)
+    return image.new(result.width, result.height)
+  end
+
+  it("shows each box once, each interaction with its two boxes, and the JSON itself", function()
+    local text = json.encode(results)
+    local html = gallery.page(text, load, { title = "T", note = "<n>" }):html()
+    assert.are.equal(3, count(html, 'class="box'))
+    assert.are.equal(1, count(html, 'class="box human"'))
+    assert.are.equal(2, count(html, "<figure"))
+    assert.are.equal(1, count(html, "nobody does anything"))
+    assert.is_truthy(html:find('data-verb="sit_on" data-object="bench" data-score="0.75"'
+      .. ' data-boxes="1 2"', 1, true))
+    assert.is_truthy(html:find('data-boxes="1 3"', 1, true))
+    assert.is_truthy(html:find("<b>sit on</b> bench</span>", 1, true))
+    assert.is_truthy(html:find('<b>hold</b> cup <small>unseen</small>', 1, true))
+    assert.is_truthy(html:find('<option value="hold">hold (1)</option>', 1, true))
+    assert.is_truthy(html:find("2 interactions in 2 pictures", 1, true))
+    assert.is_truthy(html:find("a&lt;b&gt;.jpg", 1, true))
+    assert.is_truthy(html:find("&lt;n&gt;", 1, true))
+    local island = html:match '<script type="application/json" id="predictions">(.-)</script>'
+    assert.are.equal(text, (island:gsub("\\u003c", "<")))
+  end)
+
+  it("takes a list as well as its text, and strict options", function()
+    assert.are.equal(gallery.page(results, load):html(),
+      gallery.page(json.encode(results), load):html())
+    assert.has_error(function() gallery.page(results, load, { titel = "x" }) end)
   end)
 end)

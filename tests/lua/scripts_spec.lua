@@ -354,6 +354,38 @@ describe("predict with what hoi brings along", function()
     assert.is_true(named, output)
   end)
 
+  it("writes a page of all pictures, with the numbers of the JSON", function()
+    works("scripts/draw.lua", "--count", 2, "--out", folder .. "/pair")
+    works("scripts/predict.lua", "--out", folder .. "/shown", "--html",
+      folder .. "/pages/of/two.html", folder .. "/pair")
+    local html = read(folder .. "/pages/of/two.html")
+    local island = html:match '<script type="application/json" id="predictions">(.-)</script>'
+    assert.are.equal(read(folder .. "/shown/predictions.json"), island)
+    for _, result in ipairs(json.decode(island)) do
+      assert.is_truthy(html:find('data-image="' .. result.image .. '"', 1, true))
+      for _, each in ipairs(result.interactions) do
+        assert.is_truthy(html:find(('data-score="%s"'):format(json.encode(each.score)), 1, true))
+      end
+    end
+  end)
+
+  it("hands the detector's options on, and says whose are unknown", function()
+    works("scripts/draw.lua", "--count", 1, "--out", folder .. "/one")
+    local status, output = run("scripts/predict.lua", "--detector", "boxes", "--detector-file",
+      folder .. "/one.json", "--detector-option", "score=0.25", "--out", folder .. "/scored",
+      folder .. "/one")
+    assert.are.equal(0, status, output)
+    local first = json.load(folder .. "/scored/predictions.json")[1].interactions[1]
+    assert.are.equal(0.25, first.human_score)
+    status, output = run("scripts/predict.lua", "--detector", "boxes", "--detector-model", "x",
+      folder .. "/one")
+    assert.are.equal(1, status)
+    assert.matches("detector 'boxes': unknown option 'model'", output)
+    status, output = run("scripts/predict.lua", "--detector-option", "score", folder .. "/one")
+    assert.are_not.equal(0, status)
+    assert.matches("%-%-detector%-option score: NAME=VALUE wanted", output)
+  end)
+
   it("says that it knows drawn pictures only, when asked for more", function()
     works("scripts/draw.lua", "--count", 1, "--out", folder .. "/photo")
     local _, output = run("scripts/predict.lua", "--classes", "vcoco", "--out", folder .. "/asked",
