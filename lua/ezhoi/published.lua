@@ -101,13 +101,17 @@ local function classes_of(method, tokens)
   for i, sentence in ipairs(method.sentences) do
     list[i] = method.o.template:gsub("{}", (sentence:gsub("%%", "%%%%")))
   end
-  local ids <const> = method.clip:tokenize(list)
+  local ids <const>, ends <const> = method.clip:tokenize(list)
   local n <const> = #ids[1]
+  for i, row in ipairs(ids) do
+    for k = ends[i] + 1, n do
+      row[k] = 0 -- as OpenAI's tokenizer pads
+    end
+  end
   local ours <const> = t:embed(ids):reshape(#list, -1)
   local theirs <const> = tokens:slice(2, 1, n):reshape(tokens:size(1), -1)
-  local distance <const> = theirs:square():sum(-1, true) + ours:square():sum(-1)
-    - theirs:matmul(ours:transpose()) * 2
-  local _, places <const> = distance:topk(1, true)
+  local nearness <const> = theirs:matmul(ours:transpose()) * 2 - ours:square():sum(-1)
+  local _, places <const> = nearness:topk(1)
   for i, place in ipairs(places) do
     places[i] = place[1]
   end

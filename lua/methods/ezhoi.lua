@@ -358,61 +358,66 @@ local function visual_parts(clip)
 end
 
 -- Tensors that the published model has and never uses.
-local function add_dead_weights(m, clip, o)
-  local small <const>, d <const> = o.adapter_width, clip.width
-  m.unused = nn.normal({ o.prompt_length, clip.text.width }, 0.02)
-  for _, layer in ipairs(m.adapters or {}) do
-    layer.decoder.norm1 = nn.norm(small)
+local function add_dead_weights(m, sizes, o)
+  local small <const>, d <const> = o.adapter_width, sizes.width
+  m.unused = nn.normal({ o.prompt_length, sizes.text.width }, 0.02)
+  for _, part in ipairs { m.text_adapter, m.image_adapter, table.unpack(m.adapters or {}) } do
+    part.decoder.norm1 = nn.norm(small)
   end
-  m.text_adapter.decoder.norm1 = nn.norm(small)
-  m.image_adapter.decoder.norm1 = nn.norm(small)
   m.inter.guide = nn.mlp { d, 2 * small, 2 * small, small }
 end
 
-function ezhoi.new(clip, targets, given)
-  local o <const> = resolve(given)
-  local v <const>, t <const>, d <const> = clip.visual, clip.text, clip.width
-  local self <const> = {
-    clip = clip, targets = targets, o = o, grid = v.size // v.patch,
-    visual_depth = math.min(o.prompt_depth, v.depth),
-    text_depth = math.min(o.prompt_depth, t.depth),
-    object_features = two_stage.object_features(clip),
-  }
-  self.picture = two_stage.picture(clip, o.picture_norm, o.resized == "twice")
-  texts.prepare(self)
+-- All that is learned around towers of these sizes: a CLIP, or { visual = { width, depth }, text =
+-- { width, depth }, width }. start: the prompts (layers, length, width) that classes start from.
+function ezhoi.learned(sizes, o, start)
+  local v <const>, t <const>, d <const> = sizes.visual, sizes.text, sizes.width
   local function small(self_attention)
     return {
       bottleneck = o.adapter_width, dropout = o.dropout, attention_dropout = o.attention_dropout,
       self_attention = self_attention,
     }
   end
-  local layers <const> = math.max(self.visual_depth, self.text_depth)
-  local start <const> = o.context_start == "tower" and texts.start(self, layers)
-    or tensors.randn { layers, o.prompt_length, t.width }
-  local reads <const> = o.descriptions or o.dead_weights
-  local fused <const> = small()
-  fused.self_attention = nil
+  local dead <const> = o.dead_weights
   local m <const> = nn.module {
     context = o.context == "trained" and nn.parameter(start) or nn.buffer(start),
-    projections = o.visual_prompts and learners.projections(self.visual_depth, t.width, v.width),
-    text_adapter = reads and learners.guided(t.width, d, small(false)) or nil,
-    image_adapter = o.visual_prompts and o.guidance and learners.guided(v.width, d, small(false))
-      or nil,
-    unseen_adapter = o.unseen and learners.guided(t.width, d, small(true)) or nil,
+    projections = o.visual_prompts
+      and learners.projections(math.min(o.prompt_depth, v.depth), t.width, v.width) or nil,
+    text_adapter = (dead or (o.text_prompts and o.descriptions))
+      and learners.guided(t.width, d, small(false)) or nil,
+    image_adapter = (dead or (o.visual_prompts and o.guidance))
+      and learners.guided(v.width, d, small(false)) or nil,
+    unseen_adapter = (dead or (o.text_prompts and o.unseen))
+      and learners.guided(t.width, d, small(true)) or nil,
     prior = o.adapters and learners.prior_tokens(d, { bottleneck = o.adapter_width }) or nil,
     adapters = o.adapters and two_stage.adapters(v, o) or nil,
     intra = o.intra_fusion and learners.intra_fusion(d) or nil,
-    inter = o.inter_fusion and learners.inter_fusion(d, fused) or nil,
+    inter = (dead or o.inter_fusion) and learners.inter_fusion(d, small()) or nil,
     scale = nn.parameter(math.log(1 / 0.07)),
-    picture = o.unfreeze and visual_parts(clip) or nil,
   }
+  if dead then
+    add_dead_weights(m, sizes, o)
+  end
+  return m
+end
+
+function ezhoi.new(clip, targets, given)
+  local o <const> = resolve(given)
+  local v <const>, t <const> = clip.visual, clip.text
+  local self <const> = {
+    clip = clip, targets = targets, o = o, grid = v.size // v.patch,
+    visual_depth = math.min(o.prompt_depth, v.depth),
+    text_depth = math.min(o.prompt_depth, t.depth),
+    picture = two_stage.picture(clip, o.picture_norm, o.resized == "twice"),
+    object_features = two_stage.object_features(clip),
+  }
+  texts.prepare(self)
+  local layers <const> = math.max(self.visual_depth, self.text_depth)
+  self.module = ezhoi.learned(clip, o, o.context_start == "tower" and texts.start(self, layers)
+    or tensors.randn { layers, o.prompt_length, t.width })
   if o.unfreeze then
-    self.frozen_positions = m.picture.positions:detach() * 1
+    self.module.picture = visual_parts(clip)
+    self.frozen_positions = self.module.picture.positions:detach() * 1
   end
-  if o.dead_weights then
-    add_dead_weights(m, clip, o)
-  end
-  self.module = m
   return self
 end
 
