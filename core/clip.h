@@ -61,7 +61,6 @@ hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label
    `visual` ("visual.") and `text` (""), logit_scale after `prefix`. */
 typedef struct hoi_clip_layout {
     bool openai;
-    bool text_only; /* the picture tower's parameters are left alone */
     const char *prefix, *visual, *text;
 } hoi_clip_layout;
 
@@ -69,7 +68,7 @@ typedef struct hoi_clip_layout {
    is false. Fails naming the first that is missing or of another shape. */
 bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout, bool widen);
 /* Adds the same weights to a file to be written: by Hugging Face's names and shapes, their bits and
-   types as they are. */
+   types as they are; a ResNet's arrays as they are called, after "visual.". */
 bool hoi_clip_export(const hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout,
                      hoi_safetensors_writer *writer);
 hoi_clip *hoi_clip_ref(hoi_clip *clip);

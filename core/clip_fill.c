@@ -212,17 +212,11 @@ static bool one_dtype(const source *s) {
     return true;
 }
 
-static bool is_skipped(const hoi_clip_layout *layout, const char *name) {
-    return layout->text_only && (after(name, "vision_model.") || after(name, "visual_projection."));
-}
-
 bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout, bool widen) {
     for (int i = 0; i < clip->parameter_count; ++i) {
         hoi_parameter *p = &clip->parameters[i];
         hoi_tensor *old = *p->slot;
         source s;
-        if (is_skipped(layout, p->name))
-            continue;
         if (!find_source(file, layout, p->name, &s))
             return false;
         hoi_dtype dtype = s.parts[0]->dtype;
@@ -269,6 +263,29 @@ static bool add_values(const hoi_clip *clip, hoi_safetensors_writer *writer, con
     return true;
 }
 
+/* The picture tower that is not the core's: Hugging Face has no names for it. */
+static bool export_resnet(hoi_weights *file, const char *prefix, hoi_safetensors_writer *writer) {
+    for (size_t i = 0; i < hoi_weights_count(file); ++i) {
+        const hoi_entry *entry = hoi_weights_at(file, i);
+        const char *rest = after(entry->name, prefix);
+        char name[name_size];
+        if (!rest)
+            continue;
+        if (snprintf(name, sizeof name, "visual.%s", rest) >= (int)sizeof name)
+            return hoi_fail("clip: %s: a name of more than %d letters", hoi_weights_label(file),
+                            name_size);
+        void *bytes = malloc(entry->bytes + 1);
+        bool ok = bytes ? hoi_weights_read(file, entry, bytes) &&
+                              hoi_safetensors_writer_add(writer, name, entry->dtype, entry->rank,
+                                                         entry->shape, bytes)
+                        : hoi_fail("clip: out of host memory");
+        free(bytes);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
 bool hoi_clip_export(const hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout,
                      hoi_safetensors_writer *writer) {
     for (int i = 0; i < clip->parameter_count; ++i) {
@@ -284,5 +301,5 @@ bool hoi_clip_export(const hoi_clip *clip, hoi_weights *file, const hoi_clip_lay
         if (!ok)
             return false;
     }
-    return true;
+    return clip->visual.depth > 0 || export_resnet(file, layout->visual, writer);
 }

@@ -134,8 +134,7 @@ static int byte_of(int character) {
     return character_of(character) == character ? character : -1;
 }
 
-/* Writes the name of a byte, at most 2 + 4 characters and a zero. */
-static void name_byte(int byte, bool at_end, char name[8]) {
+void hoi_tokenizer_name_byte(int byte, bool at_end, char name[8]) {
     utf8proc_ssize_t size = utf8proc_encode_char(character_of(byte), (utf8proc_uint8_t *)name);
     strcpy(name + size, at_end ? WORD_END : "");
 }
@@ -145,7 +144,7 @@ static bool find_symbols(hoi_tokenizer *t, const char *where) {
     for (int byte = 0; byte < 256; byte++) {
         for (int at_end = 0; at_end < 2; at_end++) {
             char name[8];
-            name_byte(byte, at_end, name);
+            hoi_tokenizer_name_byte(byte, at_end, name);
             t->symbols[at_end][byte] = find_name(t, name);
         }
     }
@@ -218,9 +217,8 @@ static bool read_merges(hoi_tokenizer *t, char *text, const char *where) {
     return true;
 }
 
-/* Makes a tokenizer of the two files' texts; the messages call them by the two labels. */
-static hoi_tokenizer *build(const char *vocabulary, const char *vocabulary_label,
-                            const char *merges, const char *merges_label) {
+hoi_tokenizer *hoi_tokenizer_build(const char *vocabulary, const char *vocabulary_label,
+                                   const char *merges, const char *merges_label) {
     hoi_tokenizer *t = NULL;
     size_t lines = 1;
     for (const char *at = merges; *at; at++)
@@ -250,7 +248,7 @@ static hoi_tokenizer *build(const char *vocabulary, const char *vocabulary_label
 }
 
 hoi_tokenizer *hoi_tokenizer_open_memory(const char *vocabulary, const char *merges) {
-    return build(vocabulary, "vocab.json", merges, "merges.txt");
+    return hoi_tokenizer_build(vocabulary, "vocab.json", merges, "merges.txt");
 }
 
 static char *join_path(const char *folder, const char *name) {
@@ -261,47 +259,6 @@ static char *join_path(const char *folder, const char *name) {
     else
         hoi_fail("tokenizer: %s: no memory", folder);
     return path;
-}
-
-/* Gets a file's text, ended by a zero, to be freed. */
-static char *read_text(const char *path) {
-    FILE *stream = fopen(path, "rbe");
-    struct stat status;
-    if (!stream || fstat(fileno(stream), &status) != 0 || !S_ISREG(status.st_mode)) {
-        hoi_fail("tokenizer: %s: %s", path, stream ? "not a regular file" : strerror(errno));
-        if (stream)
-            fclose(stream);
-        return NULL;
-    }
-    size_t size = (size_t)status.st_size;
-    char *text = malloc(size + 1);
-    bool ok = text && fread(text, 1, size, stream) == size;
-    fclose(stream);
-    if (ok) {
-        text[size] = 0;
-        ok = strlen(text) == size;
-    }
-    if (!ok) {
-        hoi_fail("tokenizer: %s: cannot read %zu bytes of text", path, size);
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
-hoi_tokenizer *hoi_tokenizer_open(const char *folder) {
-    hoi_tokenizer *t = NULL;
-    char *vocabulary_path = join_path(folder, "vocab.json");
-    char *merges_path = join_path(folder, "merges.txt");
-    char *vocabulary = vocabulary_path && merges_path ? read_text(vocabulary_path) : NULL;
-    char *merges = vocabulary ? read_text(merges_path) : NULL;
-    if (merges)
-        t = build(vocabulary, vocabulary_path, merges, merges_path);
-    free(vocabulary_path);
-    free(merges_path);
-    free(vocabulary);
-    free(merges);
-    return t;
 }
 
 static FILE *create(const char *folder, const char *name) {

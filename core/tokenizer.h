@@ -14,11 +14,24 @@
 
 typedef struct hoi_tokenizer hoi_tokenizer;
 
-/* Reads vocab.json and merges.txt of a Hugging Face folder. NULL after hoi_fail: names the file. */
-hoi_tokenizer *hoi_tokenizer_open(const char *folder);
+/* Reads a file: Hugging Face's tokenizer.json, or OpenAI's merges (bpe_simple_vocab_16e6.txt, also
+   packed as .gz); or what a folder has: vocab.json and merges.txt, tokenizer.json, or these merges.
+   NULL after hoi_fail: names the file. */
+hoi_tokenizer *hoi_tokenizer_open(const char *path);
 
-/* The same from the two files' texts (ended by a zero). */
+/* The same from the texts of vocab.json and merges.txt (ended by a zero); messages call them by the
+   labels, or by these names. */
+hoi_tokenizer *hoi_tokenizer_build(const char *vocabulary, const char *vocabulary_label,
+                                   const char *merges, const char *merges_label);
 hoi_tokenizer *hoi_tokenizer_open_memory(const char *vocabulary, const char *merges);
+
+/* The same from the text of tokenizer.json, and from OpenAI's merges: of these at most as many as
+   make its 49,408 ids, after 512 symbols and before the two marks. */
+hoi_tokenizer *hoi_tokenizer_open_json(const char *text, const char *label);
+hoi_tokenizer *hoi_tokenizer_open_merges(const char *text, const char *label);
+
+/* Writes the printable name of a byte, inside of a word or at its end; at most 7 letters. */
+void hoi_tokenizer_name_byte(int byte, bool at_end, char name[8]);
 
 /* Learns at most `merges` merges from texts: again and again the adjacent pair that occurs most
    often within words, the one of lowest ids among equals; it stops when none occurs twice. The

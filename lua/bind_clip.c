@@ -42,23 +42,21 @@ static int new_clip(lua_State *L) {
     return bind_result(L, *slot != NULL);
 }
 
-/* Reads {layout, prefix, visual, text, text_only, widen} at 3: how the file at 2 names its weights.
+/* Reads {layout, prefix, visual, text, widen} at 3: how the file at 2 names its weights.
  */
 static hoi_clip_layout read_layout(lua_State *L, bool *widen) {
-    static const char *const names[] = {"layout",    "prefix", "visual", "text",
-                                        "text_only", "widen",  NULL};
+    static const char *const names[] = {"layout", "prefix", "visual", "text", "widen", NULL};
     bind_options(L, 3, names);
     const char *layout = bind_string(L, 3, "layout", "huggingface");
     bool openai = strcmp(layout, "openai") == 0;
     if (!openai && strcmp(layout, "huggingface") != 0)
         luaL_error(L, "clip: layout '%s'; huggingface and openai are known", layout);
     *widen = bind_boolean(L, 3, "widen", false);
-    return (hoi_clip_layout){openai, bind_boolean(L, 3, "text_only", false),
-                             bind_string(L, 3, "prefix", ""),
+    return (hoi_clip_layout){openai, bind_string(L, 3, "prefix", ""),
                              bind_string(L, 3, "visual", "visual."), bind_string(L, 3, "text", "")};
 }
 
-/* fill(clip, file, {layout, prefix, visual, text, text_only, widen}) */
+/* fill(clip, file, {layout, prefix, visual, text, widen}) */
 static int fill(lua_State *L) {
     bool widen;
     lua_settop(L, 3);

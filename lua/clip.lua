@@ -3,6 +3,7 @@
 local core <const> = require "hoi.clip.core"
 local embedded <const> = require "hoi.embedded"
 local json <const> = require "hoi.json"
+local layout <const> = require "hoi.layout"
 local options <const> = require "hoi.options"
 local safetensors <const> = require "hoi.safetensors"
 local system <const> = require "hoi.system"
@@ -16,49 +17,17 @@ local EMBEDDED <const> = "lua/models/clip" -- CLIP of the drawn world, inside th
 local Clip <const> = { __name = "hoi.Clip" }
 Clip.__index = Clip
 
-local function read(path)
-  local file <const> = io.open(path, "rb")
-  if not file then
-    return nil
-  end
-  local text <const> = file:read "a"
-  file:close()
-  return text
-end
-
--- Gets a small file of a model folder, or of the program's own folder `inside`; nil when it is
--- not there.
-local function part(folder, inside, name)
-  if folder then
-    return read(folder .. "/" .. name)
-  end
-  return embedded.read(inside .. "/" .. name)
-end
-
-local function weights(folder, inside)
-  if not folder then
-    return safetensors.embedded(inside .. "/model.safetensors")
-  end
-  local path <const> = folder .. "/model.safetensors"
-  if not system.kind(path) then
-    error(("clip: %s: no model.safetensors in the folder; a Hugging Face CLIP folder has"
-      .. " config.json, model.safetensors, vocab.json and merges.txt"):format(folder), 3)
-  end
-  return safetensors.open(path)
-end
-
 local function is_resnet(config)
   local vision <const> = json.decode(config).vision_config
   return type(vision) == "table" and vision.layers ~= nil
 end
 
-local function preprocessing(self, text)
+local function preprocessing(self, file)
   local p <const> = {
     size = self.visual.size, warp = false,
     mean = { 0.48145466, 0.4578275, 0.40821073 }, std = { 0.26862954, 0.26130258, 0.27577711 },
   }
-  if text then
-    local file <const> = json.decode(text)
+  if file then
     p.mean, p.std = file.image_mean or p.mean, file.image_std or p.std
     p.warp = file.do_center_crop == false
   end
@@ -82,33 +51,61 @@ local function new(given)
   local self <const> = {
     core = core.new(config, "config"), config = config, tokenizer = o.tokenizer,
   }
-  return assemble(self, false, o.preprocess and json.encode(o.preprocess))
+  return assemble(self, false, o.preprocess)
 end
 
-local function open(folder, given)
-  local o <const> = options(given, { dtype = "stored", embedded = EMBEDDED })
+-- The program's own model, in its folder `inside`.
+local function open_embedded(inside, widen)
+  local function part(name)
+    return embedded.read(inside .. "/" .. name)
+  end
+  local config <const> = part "config.json"
+    or error("clip: this program was built without its default model", 3)
+  local self <const> = {
+    core = core.new(config, inside .. "/config.json"), config = config, embedded = inside,
+    tokenizer = tokenizers.memory(part "vocab.json", part "merges.txt"),
+  }
+  local file <close> = safetensors.embedded(inside .. "/model.safetensors")
+  core.fill(self.core, file, { prefix = "owlvit.", widen = widen })
+  return assemble(self, nil, json.decode(part "preprocessor_config.json"))
+end
+
+-- Gets the tokenizer that is asked for (an open one, or a path), or the one beside the weights.
+local function tokenizer_of(asked, beside)
+  if asked and type(asked) ~= "string" then
+    return asked
+  end
+  local path <const> = asked or beside
+  return path and tokenizers.open(path) or nil
+end
+
+local function open(path, given)
+  local o <const> = options(given, {
+    dtype = "stored", embedded = EMBEDDED, activation = false, tokenizer = false, config = false,
+  })
   if o.dtype ~= "stored" and o.dtype ~= "float32" then
     error(("clip: dtype '%s'; stored and float32 are known"):format(o.dtype), 3)
   end
-  local inside <const> = o.embedded
-  local config <const> = part(folder, inside, "config.json")
-  if not config then
-    error(folder and ("clip: %s: no config.json in the folder; is it a Hugging Face model folder?")
-      :format(folder) or "clip: this program was built without its default model", 3)
+  local widen <const> = o.dtype == "float32"
+  if not path then
+    return open_embedded(o.embedded, widen)
   end
+  local found <const> = layout.open(path, o)
+  local file <close>, names <const> = found.file, found.names
+  local config <const> = json.encode(found.config)
   local self <const> = {
-    core = core.new(config, (folder or inside) .. "/config.json"), config = config,
-    embedded = not folder and inside,
+    core = core.new(config, found.label), config = config, file = file.path,
+    tokenizer = tokenizer_of(o.tokenizer, found.tokenizer),
   }
-  local file <close> = weights(folder, inside)
-  core.fill(self.core, file, { prefix = "owlvit.", widen = o.dtype == "float32" })
-  local vocabulary <const> = part(folder, inside, "vocab.json")
-  local merges <const> = part(folder, inside, "merges.txt")
-  if vocabulary and merges then
-    self.tokenizer = folder and tokenizers.open(folder) or tokenizers.memory(vocabulary, merges)
+  core.fill(self.core, file, {
+    layout = names.layout, prefix = names.prefix, visual = names.visual, text = names.text,
+    widen = widen,
+  })
+  if found.log then
+    io.stderr:write(found.log, "\n")
   end
-  return assemble(self, folder, part(folder, inside, "preprocessor_config.json"),
-    is_resnet(config) and resnet.tower(file, "visual.") or nil)
+  return assemble(self, path, found.preprocess,
+    is_resnet(config) and resnet.tower(file, names.visual) or nil)
 end
 
 function Clip:__tostring()
@@ -122,8 +119,9 @@ end
 
 local function need_tokenizer(self)
   return self.tokenizer
-    or error(("clip: %s has no vocab.json and merges.txt; put the model's beside its weights")
-      :format(self.folder), 3)
+    or error(("clip: %s has no tokenizer beside its weights: no vocab.json and merges.txt, no"
+      .. " tokenizer.json, no bpe_simple_vocab_16e6.txt.gz; put one there, or give tokenizer = its"
+      .. " path"):format(self.folder), 3)
 end
 
 -- (count, width) of texts. A text too long for the tower is an error, or cut with truncate = true.
@@ -275,7 +273,7 @@ function Clip:identity()
   if not self.folder then
     return ("%s %s %s"):format(require "hoi.system".version, self.embedded or "new", self.config)
   end
-  local file <close> = assert(io.open(self.folder .. "/model.safetensors", "rb"))
+  local file <close> = assert(io.open(self.file, "rb"))
   local head <const> = file:read(1 << 16) or ""
   local hash <const> = require "hoi.cache".key { head }
   return ("%s %d %s %s"):format(self.folder, file:seek "end", hash, self.config)

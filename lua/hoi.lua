@@ -4,6 +4,7 @@ local rooms <const> = {
   { "hoi.classifier", "classifier" },
   { "hoi.batches", "batches" },
   { "hoi.clip", "clip" },
+  { "hoi.convert", "convert" },
   { "hoi.data", "data" },
   { "hoi.detections", "detections" },
   { "hoi.detector", "detector" },

@@ -1668,6 +1668,15 @@ function hoi.safetensors.embedded(name) end
 ---@param options? { dtype?: "F32"|"F16"|"BF16", metadata?: table<string, string> } # dtype = "F32": all tensors are stored so
 function hoi.safetensors.save(path, tensors, options) end
 
+--- Writes a CLIP of any published form as a Hugging Face folder: a complete config.json, model.safetensors with the same types
+--- and bits under Hugging Face's names, vocab.json and merges.txt, preprocessor_config.json. Its features are the same bits. A
+--- modified ResNet's arrays keep OpenAI's names: Hugging Face has none for them.
+---@param from string # as hoi.clip's path
+---@param to string # the folder to write
+---@param options? { activation?: "quick_gelu"|"gelu", tokenizer?: string|hoi.Tokenizer, config?: string|table } # as hoi.clip's
+---@return string # `to`
+function hoi.convert(from, to, options) end
+
 --- Opens named arrays, whatever file holds them, by what it begins with: safetensors; PyTorch's .pt, .bin, .pth and .pth.tar
 --- (archives, the old kind, TorchScript as OpenAI publishes CLIP); NumPy's .npy and .npz; Hugging Face's index of shards; or a
 --- folder with one of model.safetensors, open_clip_model.safetensors, pytorch_model.bin and their like. Nothing in a file is
@@ -2110,10 +2119,11 @@ local Tokenizer = {}
 ---@class hoi.tokenizer
 hoi.tokenizer = {}
 
---- Opens the tokenizer of a Hugging Face folder: its vocab.json and merges.txt. Fails for a file that is missing or wrong.
----@param folder string
+--- Opens CLIP's tokenizer: Hugging Face's tokenizer.json, OpenAI's merges (bpe_simple_vocab_16e6.txt, or packed as .gz), or a
+--- folder with vocab.json and merges.txt or one of these. Fails for a file that is missing or wrong.
+---@param path string # of a file or folder
 ---@return hoi.Tokenizer
-function hoi.tokenizer.open(folder) end
+function hoi.tokenizer.open(path) end
 
 --- Makes the tokenizer of the two files' texts.
 ---@param vocabulary string # what vocab.json holds
@@ -2150,20 +2160,23 @@ function Tokenizer:release() end
 
 ---------------------------------------------------------------------------- CLIP
 
---- Opens a CLIP from a Hugging Face folder: config.json, model.safetensors, and for texts vocab.json and merges.txt; any
---- ViT size (Radford et al. 2021). Without a folder: the program's own, which has only seen the drawn world.
---- `hoi.clip(folder)` is `hoi.clip.open(folder)`. Raises an error that names the file, and the value or tensor, that is
---- missing or wrong.
----@overload fun(folder?: string, options?: { dtype?: "stored"|"float32" }): hoi.Clip
+--- Opens a CLIP from any published form, unchanged: a Hugging Face folder (one file or shards), open_clip's folder or file,
+--- OpenAI's .pt (TorchScript or a plain state_dict), a training's checkpoint that holds one; any ViT size and CLIP's modified
+--- ResNets (Radford et al. 2021). Sizes come from a configuration, else from the weights' shapes. The activation comes from a
+--- configuration, from open_clip's list of known models by the file's name, or from the option; a line on stderr says which
+--- where Hugging Face's configuration does not, and without any it is an error. Without a path: the program's own, which has
+--- only seen the drawn world. `hoi.clip(path)` is `hoi.clip.open(path)`. Raises an error that names the file, and the value
+--- or tensor, that is missing or wrong.
+---@overload fun(path?: string, options?: { dtype?: "stored"|"float32", activation?: "quick_gelu"|"gelu", tokenizer?: string|hoi.Tokenizer, config?: string|table }): hoi.Clip
 ---@class hoi.clip
 ---@field EMBEDDED string # where the program's own lies inside of it
 hoi.clip = {}
 
 --- Opens a CLIP.
----@param folder? string # nil: the program's own
----@param options? { dtype?: "stored"|"float32", embedded?: string } # dtype = "stored": matrices stay F16 or BF16 in memory where the file has them so; "float32": all can be trained; embedded: another model inside the program
+---@param path? string # of a folder or file; nil: the program's own
+---@param options? { dtype?: "stored"|"float32", embedded?: string, activation?: "quick_gelu"|"gelu", tokenizer?: string|hoi.Tokenizer, config?: string|table } # dtype = "stored": matrices stay F16 or BF16 in memory where the file has them so; "float32": all can be trained; embedded: another model inside the program; activation: of both towers, over what files say; tokenizer: an open one, or a path, where none lies beside the weights; config: Hugging Face's config.json for weights without one
 ---@return hoi.Clip
-function hoi.clip.open(folder, options) end
+function hoi.clip.open(path, options) end
 
 --- Makes a CLIP of zeros (gains 1), to be trained.
 ---@param options { config: table|string, tokenizer?: hoi.Tokenizer, preprocess?: { image_mean?: number[], image_std?: number[], do_center_crop?: boolean } } # config, preprocess: as in Hugging Face's config.json and preprocessor_config.json; what is absent is their default
@@ -2291,7 +2304,8 @@ function ResNetTower:release() end
 ---@field width integer # of the joint space
 ---@field tokenizer? hoi.Tokenizer
 ---@field preprocess { size: integer, warp: boolean, mean: number[], std: number[] } # how pictures are prepared; warp: squeezed into the square instead of cut
----@field folder? string|false # nil: the program's own; false: a new one
+---@field folder? string|false # the path it was opened by; nil: the program's own; false: a new one
+---@field file? string # the weights' file, of one that was opened
 ---@field config string # config.json
 ---@field training? boolean # true: pixels are encoded in one go
 local Clip = {}

@@ -18,7 +18,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent / "golden"))
 
-import blocks  # noqa: E402  (they lie beside the files they write)
+import archives  # noqa: E402  (they lie beside the files they write)
+import blocks  # noqa: E402
 import clip  # noqa: E402
 import detr  # noqa: E402
 import ezhoi_modules  # noqa: E402
@@ -36,6 +37,7 @@ import training  # noqa: E402
 MAKERS = {
     "folders": folders.make_folders,            # first: the others read these
     "clip": clip.make_clip,
+    "archives": archives.make_archives,         # after these two
     "clip_gradients": clip.make_clip_gradients,
     "clip_adamw": clip.make_clip_adamw,
     "owlvit": owlvit.make_owlvit,

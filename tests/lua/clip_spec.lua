@@ -350,12 +350,12 @@ describe("a clip's folder that is not right is refused by name:", function()
   end
 
   it("no folder, no configuration, no weights", function()
-    says("nowhere: no config.json in the folder", hoi.clip, "nowhere")
+    says("nowhere: there is no such file or folder", hoi.clip, "nowhere")
     local path = prepare "empty"
-    os.remove(path .. "/model.safetensors")
-    says("no model.safetensors in the folder", hoi.clip, path)
     os.remove(path .. "/config.json")
-    says("no config.json", hoi.clip, path)
+    says("a width of 32 is no multiple of 64", hoi.clip, path)
+    os.remove(path .. "/model.safetensors")
+    says("no weights in the folder: model.safetensors, ", hoi.clip, path)
   end)
 
   it("no tokenizer, which only texts need", function()
@@ -363,7 +363,7 @@ describe("a clip's folder that is not right is refused by name:", function()
     os.remove(path .. "/merges.txt")
     local clip <close> = hoi.clip(path)
     assert.are.same({ 1, 20 }, clip:encode_pixels(hoi.zeros { 1, 3, 30, 30 }).shape)
-    says("no vocab.json and merges.txt", clip.encode_text, clip, "a dog")
+    says("has no tokenizer beside its weights: no vocab.json", clip.encode_text, clip, "a dog")
   end)
 
   it("a tensor missing", function()

@@ -220,7 +220,7 @@ describe("owlvit", function()
 
   it("refuses folders without its heads, and unknown options", function()
     says("no tensor 'layer_norm.weight'", owlvit.open, golden .. "clip_gelu")
-    says("nowhere: no config.json", owlvit.open, "nowhere")
+    says("nowhere: there is no such file or folder", owlvit.open, "nowhere")
     says("did you mean 'dtype'?", owlvit.open, golden .. "owlvit", { dtyp = "float32" })
   end)
 end)
