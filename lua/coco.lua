@@ -1,4 +1,4 @@
--- coco: the 80 classes that most detectors know, in COCO's order.
+-- coco: the 80 classes that most detectors know, in COCO's order; V-COCO's actions.
 local names <const> = {}
 for name in ([[
 person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,
@@ -17,4 +17,12 @@ local gaps <const> = {
   [66] = true, [68] = true, [69] = true, [71] = true, [83] = true,
 }
 
-return { names = names, gaps = gaps }
+-- V-COCO's 24 actions with an object, in the order of its published class lists; one that has both
+-- roles is called "..._with" for the instrument.
+local actions <const> = {}
+for name in ([[hold sit ride look hit_with hit eat eat_with jump lay talk_on_phone carry throw catch
+  cut_with cut work_on_computer ski surf skateboard drink kick read snowboard]]):gmatch "%S+" do
+  actions[#actions + 1] = name
+end
+
+return { names = names, gaps = gaps, actions = actions }

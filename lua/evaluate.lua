@@ -1,69 +1,66 @@
--- evaluate: how well interactions are named, as HICO-DET measures it, and how well boxes are found.
+-- evaluate: how well interactions are named: HICO-DET's mean average precision, V-COCO's role AP.
 local dataset <const> = require "hoi.data.dataset"
-local pair_up <const> = require "hoi.pairing".pairs
+local make_report <const> = require "hoi.report"
+local make_role_meter <const> = require "hoi.role_meter"
 local meters <const> = require "hoi.meter"
+local pair_up <const> = require "hoi.pairing".pairs
 local progress <const> = require "hoi.progress"
 local read_options <const> = require "hoi.options"
 
-local function mean(values, choose)
-  local sum, n = 0, 0
-  for i, value in ipairs(values) do
-    if value == value and (not choose or choose(i)) then
-      sum, n = sum + value, n + 1
+-- Gets a function that tells which class of the data a method's target is with an object: the same
+-- place where the lists are the same, else that of the verb and the object (a method may score
+-- verbs, or have classes of its own), or nil.
+local function class_of(targets, classes)
+  local same = #targets == #classes
+  for i, row in ipairs(classes) do
+    same = same and targets[i].verb == row.verb and targets[i].object == row.object
+    if not same then
+      break
     end
   end
-  return n > 0 and sum / n or nil, n
-end
-
-local function summary(values, targets)
-  local function share(choose)
-    return (mean(values, choose))
-  end
-  return {
-    full = share(),
-    rare = share(function(i) return targets[i].rare end),
-    non_rare = share(function(i) return not targets[i].rare end),
-    seen = share(function(i) return targets[i].seen ~= false end),
-    unseen = share(function(i) return targets[i].seen == false end),
-    classes = values,
-  }
-end
-
-local Report <const> = { __name = "hoi.Report" }
-
-function Report:__tostring()
-  local lines <const> = {
-    ("%-14s %8s %8s %8s %8s %8s"):format("mAP %", "full", "rare", "non-rare", "seen", "unseen"),
-  }
-  for _, name in ipairs { "default", "known_object" } do
-    local r <const> = name == "default" and self or self.known_object
-    local function cell(x)
-      return x and ("%.2f"):format(100 * x) or "-"
+  local by_label <const> = {}
+  return function(t, label)
+    if same then
+      return t
     end
-    lines[#lines + 1] = ("%-14s %8s %8s %8s %8s %8s"):format(name:gsub("_", " "), cell(r.full),
-      cell(r.rare), cell(r.non_rare), cell(r.seen), cell(r.unseen))
+    by_label[label] = by_label[label] or {}
+    local known = by_label[label][t]
+    if known == nil then
+      known = classes:index(targets[t].verb, label) or false
+      by_label[label][t] = known
+    end
+    return known or nil
   end
-  return table.concat(lines, "\n")
 end
 
--- Mean average precision of a method on a data set. detector: whose boxes; nil: the truth's.
--- Gets { full, rare, non_rare, seen, unseen, classes = list, known_object = the same }, in 0..1.
+local function release_all(list)
+  for _, meter in ipairs(list) do
+    meter:release()
+  end
+end
+
+-- Measures a method on a data set. detector: whose boxes; nil: the truth's. Gets a report.
 return function(method, data, given)
   local o <const> = read_options(given, {
     detector = false, score_threshold = 0.2, nms_threshold = 0.5, "prior_power", "compete",
-    min_instances = 3, max_instances = 15, iou_threshold = 0.5,
+    min_instances = 3, max_instances = 15, iou_threshold = 0.5, defaults = false,
     label = "evaluate",
   })
-  local meter <close> = setmetatable({
-    meters.meter(method.targets, { iou_threshold = o.iou_threshold }),
-  }, {
-    __close = function(t) t[1]:release() end,
-  })
-  local m <const> = meter[1]
+  local classes <const> = data.targets
+    or error("evaluate: the data set has no annotations to measure against", 2)
+  local place_of <const>, truths <const> = class_of(method.targets, classes), {}
+  local meter <const> = meters.meter(classes, { iou_threshold = o.iou_threshold })
+  local roles <const> = classes.name == "vcoco"
+    and make_role_meter(nil, { iou_threshold = o.iou_threshold }) or nil
+  local open <close> = setmetatable({ meter, roles }, { __close = release_all }) -- luacheck: ignore
   for i in progress(#data, { label = o.label }) do
     local item <const> = data[i]
     for _, a in ipairs(item.annotations) do
-      m:truth(i, a.target, a.human_box, a.object_box)
+      meter:truth(i, a.target, a.human_box, a.object_box)
+      truths[a.target] = (truths[a.target] or 0) + 1
+    end
+    if roles then
+      roles:picture(i, item)
     end
     local detections <const> = o.detector and o.detector:detect(item)
       or dataset.true_detections(item)
@@ -75,14 +72,17 @@ return function(method, data, given)
     local scores <const> = method:scores(item.image, pairs,
       { prior_power = o.prior_power, compete = o.compete })
     for p, row in ipairs(scores) do
+      local human <const>, object <const> = pairs.human[p], pairs.object[p]
       for t, score in ipairs(row) do
-        if score > 0 then
-          m:add(i, t, score, pairs.boxes[pairs.human[p]], pairs.boxes[pairs.object[p]])
+        local class <const> = score > 0 and place_of(t, pairs.labels[object])
+        if class then
+          meter:add(i, class, score, pairs.boxes[human], pairs.boxes[object])
+          if roles then
+            roles:add(i, classes[class].verb, score, pairs.boxes[human], pairs.boxes[object])
+          end
         end
       end
     end
   end
-  local report <const> = summary((m:result()), method.targets)
-  report.known_object = summary((m:result { known_object = true }), method.targets)
-  return setmetatable(report, Report)
+  return make_report(classes, truths, meter, roles, o.defaults)
 end

@@ -532,10 +532,36 @@ function Targets:add(sentence, description) end
 ---@return table
 function Targets:totable() end
 
+--- Reads what a language model wrote about each class: EZ-HOI's published files as they are (hico_HOI_descrip.txt,
+--- hico_HOI_descrip_2.txt, vcoco_HOI_descrip.txt, all_act_descriptor.txt), or JSON: { "hold cup": text or texts }, a list by
+--- class, or { classes: [ { verb, object, description } ] }. Raises an error that names file and line.
+---@param path string # or "own": the descriptions that the targets bring (those of mini)
+---@param targets hoi.Targets
+---@param options? { most?: integer } # a longer text is cut after its last full stop within so many bytes (published: 300 for the second form)
+---@return string[][] # by class: its texts; none where the file says nothing
+function hoi.descriptions(path, targets, options) end
+
+--- What tells a class from another.
+---@class hoi.Difference
+---@field class integer
+---@field other integer # the class that it is told from: for an unseen class its related seen one
+---@field text string
+---@field sentences string[]
+
+--- Reads what tells classes from others: EZ-HOI's zs_possibility/*_diff.txt, or JSON: [ { class, other, text or sentences } ]
+--- with classes as "hold cup", as sentences or as places. field `of`: the entry of a class. Raises an error that names the
+--- file.
+---@param path string # or "own": what the descriptions of a class say that those of its related one do not
+---@param targets hoi.Targets
+---@param related? table<integer, integer> # with "own": the related class of each
+---@return hoi.Difference[]
+function hoi.differences(path, targets, related) end
+
 --- The 80 classes that most detectors know (require "hoi.coco").
 ---@class hoi.coco
 ---@field names string[] # in COCO's order
 ---@field gaps table<integer, boolean> # COCO's category ids from 1 to 90 that are no class
+---@field actions string[] # V-COCO's 24 actions with an object, in its order; "hit_with", "eat_with", "cut_with" for the instrument
 local Coco = {}
 
 ---------------------------------------------------------------------------- data sets
@@ -1114,6 +1140,49 @@ function Meter:result(options) end
 
 --- Frees the memory.
 function Meter:release() end
+
+--- Makes an empty meter of V-COCO's role average precision: by falling score a detection is right when the person that it
+--- overlaps most (sides one pixel longer than the box says, IoU at least 0.5) does the column's action, the object's box fits,
+--- and no better one was right of that person; those nearest to people nobody has looked at do not count. AP is the area
+--- under the precision's envelope.
+---@param columns? string[] # the published figures' 24 (hoi.coco's actions)
+---@param options? { iou_threshold?: number } # iou_threshold = 0.5
+---@return hoi.RoleMeter
+function hoi.role_meter(columns, options) end
+
+--- Role average precision. Truth and detections may come in any order. Released by release, by <close> or by the collector.
+---@class hoi.RoleMeter
+---@field columns string[]
+local RoleMeter = {}
+
+--- Adds a person.
+---@param image string|integer # any name or number of the picture
+---@param box number[]
+---@param roles? table<string, number[]|true> # by column the object's box, true where there is none; nil: nobody has looked at this person
+function RoleMeter:person(image, box, roles) end
+
+--- Adds the people of a picture of V-COCO; where only pairs are known (HICO-DET's layout), the distinct human boxes: those
+--- who do something without an object, and those nobody has looked at, are missing there.
+---@param image string|integer
+---@param item hoi.Picture
+function RoleMeter:picture(image, item) end
+
+--- Adds a detection.
+---@param image string|integer
+---@param column string
+---@param score number
+---@param human_box number[]
+---@param object_box? number[] # nil: it says that there is no object
+function RoleMeter:add(image, column, score, human_box, object_box) end
+
+--- Gets the average precision of each column, NaN where nobody does its action, and their mean.
+---@param options? { scenario?: 1|2, defaults?: boolean } # scenario = 1: where the true role has no object a detection must have none (or a box of zeros); 2: it may have any. defaults = false; true: each detection also counts in every other column, with score 0 and the box {0, 0, 0.1, 0.1}, as published exports have it
+---@return number[]
+---@return number?
+function RoleMeter:result(options) end
+
+--- Frees the memory.
+function RoleMeter:release() end
 
 --- Makes an empty meter of boxes: average precision of a detector, AP50 by default. By falling score each detection takes
 --- the free truth that it overlaps most; AP is the area under the envelope of the precision (all points).
@@ -2678,11 +2747,12 @@ function Method:save(path, metadata) end
 ---@field human_score number # the detector's
 ---@field object_score number
 
---- Measures how well a method names what is done: HICO-DET's mean average precision (hoi.meter), with the boxes of a detector or the
---- true ones.
+--- Measures how well a method names what is done: HICO-DET's mean average precision (hoi.meter), and role AP (hoi.role_meter)
+--- on V-COCO; with the boxes of a detector or the true ones. A method whose targets are others than the data's (verbs, or
+--- classes of its own) is measured by verb and object.
 ---@param method hoi.Method
----@param data hoi.Dataset # with annotations of the method's targets
----@param options? { detector?: hoi.Detector, prior_power?: number, compete?: "valid"|"all"|"none", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer, iou_threshold?: number, label?: string } # detector: whose boxes; without it the true ones, none suppressed; iou_threshold = 0.5 as in hoi.meter; label = "evaluate": of the progress bar; the others as in predict
+---@param data hoi.Dataset # with annotations
+---@param options? { detector?: hoi.Detector|hoi.Detections, prior_power?: number, compete?: "valid"|"all"|"none", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer, iou_threshold?: number, defaults?: boolean, label?: string } # detector: whose boxes; without it the true ones, none suppressed; iou_threshold = 0.5 as in hoi.meter; defaults = false: as in hoi.role_meter's result; label = "evaluate": of the progress bar; the others as in predict
 ---@return hoi.Report
 function hoi.evaluate(method, data, options) end
 
@@ -2699,6 +2769,23 @@ function hoi.evaluate(method, data, options) end
 --- is a table in percent.
 ---@class hoi.Report: hoi.Figures
 ---@field known_object hoi.Figures
+---@field targets hoi.Targets # the data's
+---@field truths table<integer, integer> # how many there were, by class
+---@field roles? { scenario_1: number, scenario_2: number, columns: { name: string, scenario_1: number, scenario_2: number }[] } # V-COCO's role AP
+local Report = {}
+
+--- Gets a line for each class, and for each of V-COCO's columns, as text.
+---@return string
+function Report:table() end
+
+--- Gets everything as plain data for json.save; what is not a number there is absent.
+---@return table
+function Report:totable() end
+
+--- Draws bars: the mean AP of each verb's seen and unseen classes.
+---@param svg? string # a file that the plot is also written to
+---@return hoi.Image
+function Report:plot(svg) end
 
 ---------------------------------------------------------------------------- few-shot classifiers
 

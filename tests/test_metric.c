@@ -391,6 +391,50 @@ static void read_box(const cJSON *list, float *box) {
     }
 }
 
+/* What Python computed in exact fractions (golden/role_ap.py). */
+static void check_golden(const cJSON *golden) {
+    int classes = cJSON_GetObjectItem(golden, "classes")->valueint, image = 0;
+    hoi_meter *meter = hoi_meter_new(hoi_measure_interactions, classes, NULL, 0.5);
+    const cJSON *picture, *one;
+    float boxes[8];
+    cJSON_ArrayForEach(picture, cJSON_GetObjectItem(golden, "pictures")) {
+        cJSON_ArrayForEach(one, cJSON_GetObjectItem(picture, "truths")) {
+            read_box(cJSON_GetObjectItem(one, "human"), boxes);
+            read_box(cJSON_GetObjectItem(one, "object"), boxes + 4);
+            assert_true(
+                hoi_meter_truth(meter, image, cJSON_GetObjectItem(one, "class")->valueint, boxes));
+        }
+        cJSON_ArrayForEach(one, cJSON_GetObjectItem(picture, "detections")) {
+            read_box(cJSON_GetObjectItem(one, "human"), boxes);
+            read_box(cJSON_GetObjectItem(one, "object"), boxes + 4);
+            assert_true(hoi_meter_add(meter, image, cJSON_GetObjectItem(one, "class")->valueint,
+                                      cJSON_GetObjectItem(one, "score")->valuedouble, boxes));
+        }
+        image++;
+    }
+    const cJSON *wanted = cJSON_GetObjectItem(cJSON_GetObjectItem(golden, "expected"), "ap");
+    for (int c = 0; c < classes; c++) {
+        double value = -1;
+        assert_true(hoi_meter_average_precision(meter, c, false, &value));
+        check_near(value, cJSON_GetArrayItem(wanted, c)->valuedouble, 1e-12, __FILE__, __LINE__);
+    }
+    hoi_meter_free(meter);
+}
+
+static void test_golden_values_of_hico_det(void **state) {
+    (void)state;
+    FILE *file = fopen("tests/golden/role_ap.json", "rb");
+    assert_non_null(file);
+    static char text[1 << 16];
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    cJSON *json = cJSON_Parse(text);
+    assert_non_null(json);
+    check_golden(cJSON_GetObjectItem(json, "hico"));
+    check_golden(cJSON_GetObjectItem(json, "hico_halves"));
+    cJSON_Delete(json);
+}
+
 static void test_ground_truth_of_hico_det_as_detections_is_perfect(void **state) {
     (void)state;
     char path[1024];
@@ -444,6 +488,7 @@ int main(void) {
         cmocka_unit_test(test_equal_scores_count_in_the_order_of_adding),
         cmocka_unit_test(test_wrong_input_is_refused_by_name),
         cmocka_unit_test(test_random_meters_agree_with_the_second_writing),
+        cmocka_unit_test(test_golden_values_of_hico_det),
         cmocka_unit_test(test_ground_truth_of_hico_det_as_detections_is_perfect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 -- vcoco: V-COCO, in HICO-DET's layout (instances_vcoco_*.json): per picture boxes_h, boxes_o,
 -- actions (from 0), objects (from 1: 0 is the background) and file_name; or as its authors publish
 -- it (vcoco_official.lua).
+local coco <const> = require "hoi.coco"
 local dataset <const> = require "hoi.data.dataset"
 local json <const> = require "hoi.json"
 local make_targets <const> = require "hoi.targets"
@@ -8,27 +9,7 @@ local official <const> = require "hoi.data.vcoco_official"
 local read_options <const> = require "hoi.options"
 local system <const> = require "hoi.system"
 
--- V-COCO's 24 actions in its order; an action that has both roles is called "..._with" for the
--- instrument.
-local actions <const> = {}
-for name in ([[hold sit ride look hit_with hit eat eat_with jump lay talk_on_phone carry throw catch
-  cut_with cut work_on_computer ski surf skateboard drink kick read snowboard]]):gmatch "%S+" do
-  actions[#actions + 1] = name
-end
-
-local objects <const> = {} -- COCO's 80 in its order
-for name in ([[
-person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,
-stop sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,
-backpack,umbrella,handbag,tie,suitcase,frisbee,skis,snowboard,sports ball,kite,
-baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,cup,fork,
-knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,
-chair,couch,potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,
-cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,vase,scissors,teddy bear,
-hair drier,toothbrush]]):gsub("\n", ""):gmatch "[^,]+" do
-  objects[#objects + 1] = name
-end
-
+local actions <const>, objects <const> = coco.actions, coco.names
 local splits <const> = { train = true, val = true, trainval = true, test = true }
 
 local function image_paths(folder, name)
