@@ -197,7 +197,9 @@ static bool read_bytes(hoi_weights *w) {
         return weights_read_npy(w);
     if (begins(w, old_torch, sizeof old_torch))
         return weights_read_old_torch(w);
-    if (begins(w, "\x80", 1) && w->size > 1 && w->bytes[1] <= 5)
+    /* A safetensors file begins with the length of its header, which may look like a pickle's. */
+    bool header = w->size > 8 && memcmp(w->bytes + 4, "\0\0\0\0{", 5) == 0;
+    if (begins(w, "\x80", 1) && w->size > 1 && w->bytes[1] <= 5 && !header)
         return hoi_fail("weights: %s: a plain pickle, or a file of a PyTorch before 0.4: neither "
                         "holds tensors in a form that can be read safely; save it anew with "
                         "torch.save",

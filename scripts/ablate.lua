@@ -137,8 +137,9 @@ local function run(name)
     results.rows[#results.rows + 1] = frozen
   end
   results.notes = {
-    ("Mean and deviation over %d seeds, percent of %d test pictures. Nothing was chosen on them.")
-      :format(#args.seeds, #experiment.test.labels),
+    ("%s: percent of %d test pictures. Nothing was chosen on them."):format(#args.seeds == 1
+      and "One seed" or ("Mean and deviation over %d seeds"):format(#args.seeds),
+      #experiment.test.labels),
     "Learned numbers: " .. table.concat(learned, ", ") .. ".",
   }
   study.report(results, study.open(("%s/%s"):format(out, name)).folder)

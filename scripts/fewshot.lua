@@ -215,8 +215,9 @@ end
 
 local function notes()
   local list <const> = {
-    ("Mean and deviation over %d seeds, percent of %d test pictures of %d classes."):format(
-      #args.seeds, #experiment.test.labels, #experiment.classes),
+    ("%s: percent of %d test pictures of %d classes."):format(#args.seeds == 1 and "One seed"
+      or ("Mean and deviation over %d seeds"):format(#args.seeds), #experiment.test.labels,
+      #experiment.classes),
   }
   if args.select == "test" then
     list[#list + 1] = "[test]: hyper-parameters and epochs were chosen on the test set."
