@@ -1,22 +1,17 @@
--- fewshot: experiments on pictures and on features: what classifiers get, what is kept, what comes
--- out; on real CLIP features the numbers that are known of them.
-local augment = require "hoi.augment"
+-- fewshot: few-shot classifiers against golden PyTorch and scikit-learn: gradients of the first
+-- step, losses of ten, where the numbers end; what holds by structure; files; going on.
+local classifier = require "hoi.classifier"
 local hoi = require "hoi"
-local json = require "hoi.json"
-local recipes = require "hoi.recipes"
-local study = require "hoi.study"
-local system = require "hoi.system"
+local safetensors = require "hoi.safetensors"
 
-local shared = os.getenv "HOI_DATA" or "../shared/data"
-local folder -- of this run
+local golden = "tests/golden/"
+local NAMES = { "dog", "red horse", "cup", "42" }
 
-local function remove(path)
-  if system.kind(path) == "folder" then
-    for _, name in ipairs(system.list(path)) do
-      remove(path .. "/" .. name)
-    end
-  end
-  assert(os.remove(path))
+local function near(wanted, got, share, name)
+  assert.are.same(wanted.shape, got.shape, name)
+  local gap = (wanted - got):abs():max():item()
+  local scale = math.max(wanted:abs():max():item(), 1e-3)
+  assert.is_true(gap <= share * scale, ("%s is off by %g of %g"):format(name, gap, scale))
 end
 
 local function says(text, f, ...)
@@ -26,250 +21,399 @@ local function says(text, f, ...)
     ("wanted: %s\ngot: %s"):format(text, message))
 end
 
-setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
-end)
+local function whole(tensor) -- labels and ids of a golden file, from 1
+  local list = tensor:totable()
+  for i, value in ipairs(list) do
+    list[i] = math.tointeger(value) + 1
+  end
+  return list
+end
 
-teardown(function()
-  remove(folder)
-end)
+local function temporary()
+  local path = os.tmpname()
+  os.remove(path)
+  finally(function()
+    os.remove(path)
+  end)
+  return path
+end
 
-describe("augmentation", function()
-  it("looks at parts of at least the asked area, their sides between 3:4 and 4:3", function()
-    local least, most = 1, 0
-    for key = 1, 400 do
-      local box = augment.part(120, 80, 0.25, augment.numbers(7, key))
-      local w, h = box[3] - box[1], box[4] - box[2]
-      assert.is_true(box[1] >= 0 and box[2] >= 0 and box[3] <= 120 and box[4] <= 80)
-      assert.is_true(w / h > 0.72 and w / h < 1.38, w .. "x" .. h)
-      least, most = math.min(least, w * h / 9600), math.max(most, w * h / 9600)
-    end
-    assert.is_true(least > 0.24 and least < 0.30, least)
-    assert.is_true(most > 0.85, most)
+-- Compares a classifier on a set with a golden case: first gradients, losses of ten steps on the
+-- same batch, parameters at the end.
+local function follow(file, case, model, set)
+  local found, by_name = 0, {}
+  for _, p in ipairs(model:parameters()) do
+    p[2]:write(file:tensor(case .. ".start." .. p[1]))
+    by_name[p[1]] = p[2]
+    found = found + 1
+  end
+  for _, name in ipairs(file:names()) do
+    local own = name:match("^" .. case .. "%.start%.(.*)")
+    found = found - (own and by_name[own] and 1 or 0)
+    assert.is_true(not own or by_name[own] ~= nil, name)
+  end
+  assert.are.equal(0, found)
+  local x = set.features or set.pixels()
+  hoi.losses.cross_entropy(model:forward(x, model:classes()), set.labels):backward()
+  for name, p in pairs(by_name) do
+    near(file:tensor(case .. ".grad." .. name), p.grad, 2e-5, case .. ".grad." .. name)
+    p:clear()
+  end
+  local losses = {}
+  local result = model:fit(set, nil, { log = function(record)
+    losses[record.epoch] = record.loss
+  end })
+  assert.are.equal(10, result.steps)
+  near(file:tensor(case .. ".losses"), hoi.tensor(losses), 1e-5, case .. ".losses")
+  for name, p in pairs(by_name) do
+    near(file:tensor(case .. ".end." .. name), p:detach(), 2e-4, case .. ".end." .. name)
+  end
+end
+
+-- Options of ten steps on one batch, as the golden files were made.
+local function ten(kind, own)
+  local o = { epochs = 10, batch = 64, schedule = "constant", optimizer = kind,
+    learning_rate = kind == "sgd" and 0.01 or 1e-3, weight_decay = kind == "sgd" and 5e-4 or 0.01 }
+  for key, value in pairs(own or {}) do
+    o[key] = value
+  end
+  return o
+end
+
+local function adapter_task(file)
+  return { classes = { "a", "b", "c", "d", "e" }, text = file:tensor "text",
+    scale = file:tensor "scale":item() }
+end
+
+local function adapter_set(file)
+  return { features = file:tensor "x", labels = whole(file:tensor "labels") }
+end
+
+describe("CLIP-Adapter", function()
+  for case, o in pairs {
+    code = ten "adamw",
+    paper = ten("sgd", { branch = "both", last_relu = false, alpha = 0.6, beta = 0.3 }),
+    learned = ten("adamw", { branch = "both", bias = true, alpha = "learned", beta = "learned" }),
+  } do
+    it("learns as PyTorch: " .. case, function()
+      local file <close> = safetensors.open(golden .. "fewshot_adapters.safetensors")
+      local model = hoi.classifier("clip_adapter", adapter_task(file), o)
+      follow(file, case, model, adapter_set(file))
+    end)
+  end
+
+  it("learns as PyTorch between two blocks of the tower", function()
+    local file <close> = safetensors.open(golden .. "fewshot_towers.safetensors")
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local model = hoi.classifier("clip_adapter", { classes = NAMES, clip = clip },
+      ten("adamw", { layer = 1, alpha = 0.4 }))
+    assert.are.equal("pictures", model.needs)
+    follow(file, "inside", model, { labels = whole(file:tensor "labels"), pixels = function(places)
+      return places and file:tensor "pixels":rows(places) or file:tensor "pixels"
+    end })
   end)
 
-  it("takes the middle where no part fits", function()
-    assert.are.same({ 43, 0, 56, 10 }, augment.part(100, 10, 1, augment.numbers(1, 1)))
+  it("with alpha = 0 is zero-shot, bit by bit", function()
+    local file <close> = safetensors.open(golden .. "fewshot_adapters.safetensors")
+    local plain = hoi.classifier("zero_shot", adapter_task(file))
+    local wanted = plain:logits(adapter_set(file)):bytes()
+    for _, branch in ipairs { "image", "text", "both" } do
+      local model = hoi.classifier("clip_adapter", adapter_task(file),
+        { alpha = 0, beta = 0, branch = branch })
+      local got = model:logits(adapter_set(file))
+      if branch == "image" then
+        assert.is_true(wanted == got:bytes())
+      else -- the classes are normalised once more
+        near(plain:logits(adapter_set(file)), got, 1e-6, branch)
+      end
+    end
   end)
 
-  it("gives the same pixels for the same key; mirrors about half, exactly", function()
-    local bytes = {}
-    for i = 1, 8 * 8 * 3 do
-      bytes[i] = string.char(i * 37 % 256)
+  it("has as many numbers as the paper counts: 0.52 M at a width of 1024", function()
+    for width, count in pairs { [1024] = 524288, [512] = 131072, [768] = 294912 } do
+      local model = hoi.classifier("clip_adapter",
+        { classes = { "a", "b" }, text = hoi.randn { 2, width } })
+      assert.are.equal(count, model:size())
     end
-    local image <close> = hoi.image.new(8, 8, table.concat(bytes))
-    local p = { size = 8, mean = { 0, 0, 0 }, std = { 1, 1, 1 } }
-    local images, keys = {}, {}
+  end)
+
+  it("searches alpha on val alone, and keeps what does best there", function()
+    local file <close> = safetensors.open(golden .. "fewshot_adapters.safetensors")
+    local set, seen = adapter_set(file), {}
+    local model = hoi.classifier("clip_adapter", adapter_task(file),
+      ten("adamw", { alpha = "search", alphas = { 0.1, 0.9 }, learning_rate = 1e-2 }))
+    local result = model:fit(set, set, { log = function(record)
+      if record.search then
+        seen[#seen + 1] = record
+      end
+    end })
+    assert.are.equal(2, #seen)
+    local best = seen[2].accuracy > seen[1].accuracy and seen[2] or seen[1]
+    assert.are.equal(best.value.alpha, result.alpha)
+    assert.are.equal(best.accuracy, model:accuracy(set))
+    local blind = hoi.classifier("clip_adapter", adapter_task(file),
+      ten("adamw", { alpha = "search" }))
+    assert.is_nil(blind:fit(set, nil).alpha)
+  end)
+
+  it("refuses what it does not know", function()
+    local file <close> = safetensors.open(golden .. "fewshot_adapters.safetensors")
+    local task = adapter_task(file)
+    says("branch 'sound'", hoi.classifier, "clip_adapter", task, { branch = "sound" })
+    says("needs a CLIP", hoi.classifier, "clip_adapter", task, { layer = 2 })
+    says("unknown option 'alhpa'", hoi.classifier, "clip_adapter", task, { alhpa = 1 })
+    says("did you mean 'clip_adapter'", hoi.classifier, "clip_adaptor", task)
+    says("needs class features", hoi.classifier, "zero_shot", { classes = { "a" } })
+  end)
+end)
+
+describe("Tip-Adapter", function()
+  it("is its formula", function()
+    local file <close> = safetensors.open(golden .. "fewshot_adapters.safetensors")
+    local model = hoi.classifier("tip_adapter", adapter_task(file), { alpha = 1.3, beta = 2.5 })
+    model:fit({ features = file:tensor "tip.keys", labels = whole(file:tensor "tip.labels") }, nil)
+    near(file:tensor "tip.logits", model:logits { features = file:tensor "x" }, 1e-6, "logits")
+  end)
+
+  it("with trained keys learns as PyTorch", function()
+    local file <close> = safetensors.open(golden .. "fewshot_adapters.safetensors")
+    local o = ten("adamw", { alpha = 1.3, beta = 2.5, eps = 1e-4 })
+    local model = hoi.classifier("tip_adapter_f", adapter_task(file), o)
+    model:remember { features = file:tensor "tip.keys", labels = whole(file:tensor "tip.labels") }
+    model.module.keys = hoi.nn.parameter(model.module.keys)
+    model.learn = function(self, set, _, run)
+      return classifier.train(self, set, run)
+    end
+    follow(file, "tip_f", model, adapter_set(file))
+  end)
+
+  it("takes the mean of augmented views as keys, and chooses alpha and beta on val", function()
+    local file <close> = safetensors.open(golden .. "fewshot_adapters.safetensors")
+    local set = adapter_set(file)
+    local model = hoi.classifier("tip_adapter", adapter_task(file),
+      { augment_epochs = 2, steps_alpha = 3, steps_beta = 4 })
+    local x = set.features
+    local result = model:fit({ features = x, labels = set.labels, views = function(draw)
+      return x + (draw == 1 and 0.5 or -0.25)
+    end }, set)
+    near((x * 2 + 0.25):normalize(), model.module.keys, 1e-6, "keys")
+    local best, at = -1, nil
+    for b = 0, 3 do
+      for a = 0, 2 do
+        model.chosen = { alpha = 0.1 + a * 2.9 / 3, beta = 0.1 + b * 6.9 / 4 }
+        if model:accuracy(set) > best then
+          best, at = model:accuracy(set), model.chosen
+        end
+      end
+    end
+    assert.is_near(at.alpha, result.alpha, 1e-9)
+    assert.is_near(at.beta, result.beta, 1e-9)
+  end)
+end)
+
+describe("The linear probe", function()
+  for _, case in ipairs { "weak", "strong" } do
+    it("finds scikit-learn's coefficients: " .. case, function()
+      local file <close> = safetensors.open(golden .. "fewshot_probe.safetensors")
+      local labels, classes = whole(file:tensor "labels"), { "a", "b", "c", "d", "e", "f", "g" }
+      local model = hoi.classifier("linear_probe", { classes = classes },
+        { C = file:tensor(case .. ".C"):item(), tolerance = 1e-7 })
+      local result = model:fit({ features = file:tensor "x", labels = labels }, nil)
+      assert.is_true(result.steps < 1000)
+      near(file:tensor(case .. ".weight"), model.module.weight:detach(), 1e-4, "weight")
+      near(file:tensor(case .. ".bias"), model.module.bias:detach(), 1e-4, "bias")
+      assert.are.same(whole(file:tensor(case .. ".guesses")),
+        model:predict { features = file:tensor "new" })
+    end)
+  end
+
+  it("searches C on val as CoOp's script does", function()
+    local file <close> = safetensors.open(golden .. "fewshot_probe.safetensors")
+    local set = { features = file:tensor "x", labels = whole(file:tensor "labels") }
+    local model = hoi.classifier("linear_probe",
+      { classes = { "a", "b", "c", "d", "e", "f", "g" } }, { iterations = 50, bisections = 3 })
+    local tried = {}
+    local result = model:fit(set, set, { log = function(record)
+      tried[#tried + 1] = record.value
+    end })
+    assert.are.same({ 1e6, 1e4, 1e2, 1, 1e-2, 1e-4, 1e-6 }, { table.unpack(tried, 1, 7) })
+    assert.are.equal(100, model:accuracy(set))
+    assert.is_true(result.C > 0)
+  end)
+end)
+
+describe("CoOp", function()
+  for case, o in pairs {
+    coop_end = { position = "end" }, coop_middle = { position = "middle" },
+    coop_front = { position = "front" }, coop_end_specific = { class_specific = true },
+  } do
+    it("learns as PyTorch: " .. case, function()
+      local file <close> = safetensors.open(golden .. "fewshot_towers.safetensors")
+      local clip <close> = hoi.clip(golden .. "clip_quick")
+      o.contexts = 4
+      local model = hoi.classifier("coop", { classes = NAMES, clip = clip }, ten("sgd", o))
+      follow(file, case, model,
+        { features = file:tensor "x", labels = whole(file:tensor "labels") })
+    end)
+  end
+
+  it("that starts as words is zero-shot with these words, on any classes", function()
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local words = "a photo of a"
+    local model = hoi.classifier("coop", { classes = NAMES, clip = clip }, { init = words })
+    near(classifier.text(clip, NAMES, { words .. " {}." }), model:classes():detach(), 1e-6, "text")
+    model:renew { "person", "holding" }
+    near(classifier.text(clip, { "person", "holding" }, { "a photo of a {}." }),
+      model:classes():detach(), 1e-6, "other classes")
+  end)
+end)
+
+local function pictures(file)
+  return { labels = whole(file:tensor "labels"), pixels = function(places)
+    return places and file:tensor "pixels":rows(places) or file:tensor "pixels"
+  end }
+end
+
+describe("MaPLe", function()
+  it("learns as PyTorch", function()
+    local file <close> = safetensors.open(golden .. "fewshot_towers.safetensors")
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local model = hoi.classifier("maple", { classes = NAMES, clip = clip },
+      ten("sgd", { depth = 2 }))
+    follow(file, "maple", model, pictures(file))
+  end)
+
+  it("starts with copies of one coupling in all but the first block", function()
+    local clip <close> = hoi.clip(golden .. "clip_gelu")
+    local model = hoi.classifier("maple", { classes = NAMES, clip = clip }, { depth = 2 })
+    local couple = model.module.couple
+    assert.is_false(couple[1].weight:bytes() == couple[2].weight:bytes())
+    says("depth 3", hoi.classifier, "maple", { classes = NAMES, clip = clip }, { depth = 3 })
+  end)
+end)
+
+describe("CLIP-LoRA", function()
+  it("learns as PyTorch", function()
+    local file <close> = safetensors.open(golden .. "fewshot_towers.safetensors")
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local model = hoi.classifier("clip_lora", { classes = NAMES, clip = clip },
+      ten("adamw", { dropout = 0, steps = false }))
+    follow(file, "lora", model, pictures(file))
+  end)
+
+  it("without a change is the frozen model, bit by bit; folded it is what it was", function()
+    local file <close> = safetensors.open(golden .. "fewshot_towers.safetensors")
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local set = pictures(file)
+    local model = hoi.classifier("clip_lora", { classes = NAMES, clip = clip })
+    local plain = clip:encode_image(set.pixels())
+    assert.is_true(plain:bytes() == model:encode(set.pixels()):detach():bytes())
+    assert.is_true(model.task.text:bytes() == model:classes():detach():bytes())
+    for _, p in ipairs(model:parameters()) do
+      p[2]:write(hoi.randn(p[2].shape, { deviation = 0.3 }))
+    end
+    local open = model:logits(set)
+    model:fold()
+    near(open, model:logits(set), 1e-5, "folded")
+    near(model:encode(set.pixels()), clip:encode_image(set.pixels()), 0, "the model itself")
+    model:unfold()
+    assert.is_true(plain:bytes() == clip:encode_image(set.pixels()):bytes())
+  end)
+
+  it("has the paper's count at ViT-B/16, and drops only in training", function()
+    local file <close> = safetensors.open(golden .. "fewshot_towers.safetensors")
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local model = hoi.classifier("clip_lora", { classes = NAMES, clip = clip },
+      { encoder = "vision" })
+    assert.are.equal(2 * 3 * 2 * 2 * 32, model:size())
+    for _, p in ipairs(model:parameters()) do
+      p[2]:write(hoi.randn(p[2].shape))
+    end
+    local set = pictures(file)
+    local calm = model:logits(set):bytes()
+    model.training = true
+    assert.is_false(calm == model:logits(set):bytes())
+    model.training = false
+    assert.is_true(calm == model:logits(set):bytes())
+  end)
+end)
+
+describe("A classifier", function()
+  it("is saved and loaded, and refuses another task", function()
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local other <close> = hoi.clip(golden .. "clip_half")
+    local set = { features = hoi.randn { 12, 20 }, labels = { 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4 } }
+    for name, o in pairs {
+      zero_shot = {}, clip_adapter = { epochs = 1, branch = "both" }, tip_adapter = {},
+      tip_adapter_f = { epochs = 2 }, linear_probe = { C = 1 }, coop = { epochs = 1, contexts = 4 },
+    } do
+      local model = hoi.classifier(name, { classes = NAMES, clip = clip }, o)
+      model:fit(set, set)
+      local path = temporary()
+      model:save(path)
+      local again = classifier.load(path, { classes = NAMES, clip = clip })
+      assert.is_true(model:logits(set):bytes() == again:logits(set):bytes(), name)
+      assert.are.same(model.chosen, again.chosen)
+      says("is of the classes [\"dog\"", classifier.load, path,
+        { classes = { "dog", "cat", "cup", "42" }, clip = clip })
+      says("clip_quick", classifier.load, path, { classes = NAMES, clip = other })
+      os.remove(path)
+    end
+  end)
+
+  it("goes on after an interruption with the same bits", function()
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local set = { features = hoi.randn { 40, 20 }, labels = {} }
     for i = 1, 40 do
-      images[i], keys[i] = image, i
+      set.labels[i] = i % 4 + 1
     end
-    local first <close> = augment.pixels(images, keys, p, 3, 1)
-    local again <close> = augment.pixels(images, keys, p, 3, 1)
-    assert.are.equal(first:bytes(), again:bytes())
-    -- a square's whole is often the part: then the pixels are the picture's or their mirror image
-    local plain, turned = hoi.clip and require "hoi.pixels".of(image, p):totable()[1], {}
-    for c = 1, 3 do
-      turned[c] = {}
-      for y = 1, 8 do
-        turned[c][y] = {}
-        for x = 1, 8 do
-          turned[c][y][x] = plain[c][y][9 - x]
-        end
-      end
+    local pixels = hoi.randn { 40, 3, 30, 30 }
+    set.pixels = function(places)
+      return pixels:rows(places)
     end
-    local same, mirrored = 0, 0
-    for _, got in ipairs(first:totable()) do
-      local function equal(wanted)
-        return json.encode(got) == json.encode(wanted)
+    for name, o in pairs {
+      clip_adapter = { epochs = 4, batch = 8 }, tip_adapter_f = { epochs = 4, batch = 8 },
+      coop = { epochs = 3, batch = 16, contexts = 4 }, clip_lora = { steps = 4, batch = 16 },
+    } do
+      local function new()
+        return hoi.classifier(name, { classes = NAMES, clip = clip, seed = 5 }, o)
       end
-      same, mirrored = same + (equal(plain) and 1 or 0), mirrored + (equal(turned) and 1 or 0)
-    end
-    assert.is_true(same >= 5 and mirrored >= 5, ("%d plain, %d mirrored"):format(same, mirrored))
-  end)
-end)
-
-describe("an experiment on pictures", function()
-  it("gives features that fit the pictures, views, and the same again from the cache", function()
-    local clip <close> = hoi.clip()
-    local data = hoi.data.classes("mini", { size = 3 })
-    local experiment = hoi.fewshot.experiment(data, { clip = clip, views = 2 })
-    local sets = experiment:sets(2, 1)
-    assert.are.equal(24, #sets.train.labels)
-    assert.are.equal(24, #sets.val.labels)
-    assert.are.equal(36, #sets.test.labels)
-    assert.are.same({ 24, clip.width }, sets.train.features.shape)
-    local pixels <close> = sets.train.pixels { 5, 7 }
-    local direct = clip:encode_pixels(pixels):detach()
-    local worst = (direct - sets.train.features:rows { 5, 7 }):abs():max():item()
-    assert.is_true(worst < 1e-5, worst)
-    local one, two = sets.train.views(1), sets.train.views(2)
-    assert.are.same({ 24, clip.width }, one.shape)
-    assert.is_true((one - two):abs():max():item() > 1e-3)
-    assert.are.equal(one:bytes(), sets.train.views(3):bytes()) -- two views take turns
-    local other = hoi.fewshot.experiment(data, { clip = clip, views = 2 }):sets(2, 1)
-    assert.are.equal(one:bytes(), other.train.views(1):bytes())
-    assert.are.equal(sets.identity, other.identity)
-    assert.are_not.equal(sets.identity, experiment:sets(2, 2).identity)
-    local changed <close> = sets.train.pixels({ 5, 7 }, 9)
-    local repeated <close> = sets.train.pixels({ 5, 7 }, 9)
-    assert.are.equal(changed:bytes(), repeated:bytes())
-    assert.are.same(pixels.shape, changed.shape)
-  end)
-
-  it("parts classes in base and new", function()
-    local clip <close> = hoi.clip()
-    local data = hoi.data.classes("mini", { size = 2 })
-    local experiment = hoi.fewshot.experiment(data, { clip = clip, part = "base", views = 0 })
-    local sets = experiment:sets(1, 1)
-    assert.are.same({ 6, 6 }, { #experiment.classes, #experiment.new_classes })
-    assert.are.same({ 6, 12, 12 }, { #sets.train.labels, #sets.test.labels, #sets.new.labels })
-    assert.are.equal(data.classes[7], experiment.new_classes[1])
-    local result = experiment:measure("coop", { epochs = 1, contexts = 2 }, 1, 1)
-    assert.is_true(result.accuracy >= 0 and result.new >= 0 and result.new <= 100)
-  end)
-
-  it("needs a CLIP, and says so", function()
-    says("clip is wanted", hoi.fewshot.experiment, hoi.data.classes("mini", { size = 1 }))
-  end)
-end)
-
-describe("an experiment on features", function()
-  local function save(name, tensors)
-    local path = folder .. "/" .. name
-    hoi.safetensors.save(path, tensors)
-    return path
-  end
-
-  it("draws from train_f, names classes, and lets class means stand in for words", function()
-    local directions = hoi.tensor { { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 } }
-    local path = save("own.safetensors", {
-      train_f = directions:rows { 1, 1, 2, 2, 3, 3 },
-      train_l = hoi.tensor { 0, 0, 1, 1, 2, 2 },
-      test_f = directions:rows { 1, 2, 3, 3 }, test_l = hoi.tensor { 0, 1, 2, 2 },
-    })
-    local data = hoi.data.features(path, {
-      names = { "cat", "hot_dog", "bee" },
-      text = { { features = hoi.tensor { { 0, 2, 0 }, { 5, 0, 0 } },
-        names = { { name = "Hot-Dog (food)", synonyms = {} }, { name = "x", synonyms = { "CAT" } },
-        } } },
-    })
-    assert.are.same({ "cat", "hot dog", "bee" }, data.classes)
-    assert.are.same({ 2, 1 }, data.text.row_of)
-    local experiment = hoi.fewshot.experiment(data)
-    local result = experiment:measure("zero_shot", {}, 1, 1)
-    assert.are.equal(100, result.accuracy)
-    assert.are.same({ { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 } }, experiment:task(1, 1).text:totable())
-    assert.is_nil(experiment:sets(1, 1).val)
-    assert.are.equal(100, experiment:measure("nearest_mean", {}, 2, 1).accuracy)
-    local matched = hoi.fewshot.experiment(data, { matched = true })
-    assert.are.same({ "cat", "hot dog" }, matched.classes)
-    assert.are.equal(2, #matched:sets(1, 1).test.labels)
-    says("has features alone, no pictures", data.image, data, data.test[1])
-  end)
-
-  it("says what is missing or does not fit", function()
-    local two, four = hoi.zeros(2, 3), hoi.tensor { 0, 1, 1, 0 }
-    says("neither a file with test_f and test_l", hoi.data.features, folder .. "/nothing")
-    says("test_f is 2x3, test_l has 4 labels", hoi.data.features,
-      save("bad1.safetensors", { test_f = two, test_l = four }))
-    says("test_f is there, test_l is missing", hoi.data.features,
-      save("bad2.safetensors", { test_f = two }))
-    says("test_l[2]: a class number from 0 on wanted, got 0.5", hoi.data.features,
-      save("bad3.safetensors", { test_f = two, test_l = hoi.tensor { 0, 0.5 } }))
-    local path = save("good.safetensors", { test_f = two, test_l = hoi.tensor { 0, 1 } })
-    says("labels up to 1, but 1 names", hoi.data.features, path, { names = { "a" } })
-    says("has nothing to draw 1 shots from", hoi.fewshot.sample, hoi.data.features(path), 1)
-  end)
-end)
-
-describe("recipes", function()
-  it("are the papers' numbers", function()
-    assert.are.equal(50, recipes.options("coop", "dtd", 1, "published").epochs)
-    assert.are.equal(100, recipes.options("coop", "dtd", 4, "published").epochs)
-    assert.are.equal(200, recipes.options("coop", "dtd", 16, "published").epochs)
-    assert.are.equal(50, recipes.options("coop", "imagenet", 16, "published").epochs)
-    assert.are.equal(8000, recipes.options("clip_lora", "dtd", 16, "published").steps)
-    assert.are.same({ alpha = 2, beta = 1, epochs = 100, search_alpha = 10, search_beta = 12 },
-      recipes.options("tip_adapter_f", "eurosat", 4, "published"))
-    assert.are.same({}, recipes.options("tip_adapter", "mini", 4, "published"))
-    says("'fast': published or short wanted", recipes.options, "coop", "dtd", 1, "fast")
-  end)
-
-  it("name options that the methods have", function()
-    for _, method in ipairs(hoi.classifier.names) do
-      local known = hoi.classifier.options(method)
-      for _, kind in ipairs(recipes.names) do
-        for name in pairs(recipes.options(method, "eurosat", 16, kind)) do
-          assert.is_not_nil(known[name], method .. "." .. name)
-        end
+      local whole_run = new()
+      whole_run:fit(set, set)
+      local path = temporary()
+      pcall(function()
+        new():fit(set, set, { checkpoint = path, log = function(record)
+          if record.epoch == 2 then
+            error "interrupted"
+          end
+        end })
+      end)
+      local gone_on, first = new(), nil
+      gone_on:fit(set, set, { checkpoint = path, log = function(record)
+        first = first or record.epoch
+      end })
+      assert.are.equal(2, first)
+      assert.is_true(whole_run:logits(set):bytes() == gone_on:logits(set):bytes(), name)
+      local changed = {}
+      for key, value in pairs(o) do
+        changed[key] = value
       end
+      changed.learning_rate = 0.5
+      says("this training is", function()
+        hoi.classifier(name, { classes = NAMES, clip = clip, seed = 5 }, changed)
+          :fit(set, set, { checkpoint = path })
+      end)
+      os.remove(path)
     end
   end)
-end)
 
-describe("a study", function()
-  it("keeps finished cells, runs changed and damaged ones, drops what was kept on the way",
-    function()
-      local cells, runs = study.open(folder .. "/cells"), 0
-      local function run(way)
-        runs = runs + 1
-        local file <close> = assert(io.open(way .. ".checkpoint", "w"))
-        file:write "half"
-        return { accuracy = 12.5 + runs }
-      end
-      local result, kept = cells:cell({ method = "a", shots = 1 }, run)
-      assert.are.same({ { accuracy = 13.5 }, false }, { result, kept })
-      result, kept = study.open(folder .. "/cells"):cell({ shots = 1, method = "a" }, run)
-      assert.are.same({ { accuracy = 13.5 }, true }, { result, kept })
-      assert.are.equal(14.5, cells:cell({ method = "a", shots = 2 }, run).accuracy)
-      local names = system.list(folder .. "/cells")
-      assert.are.equal(2, #names)
-      for _, name in ipairs(names) do
-        local file <close> = assert(io.open(folder .. "/cells/" .. name, "w"))
-        file:write '{ "what": '
-      end
-      assert.are.equal(15.5, cells:cell({ method = "a", shots = 1 }, run).accuracy)
-      assert.are.same({ 3, 0 }, { cells.made, cells.kept })
-    end)
-
-  it("gives mean and deviation as CoOp's tables do", function()
-    local mean, deviation = study.statistics { 90, 92, 97 }
-    assert.are.equal(93, mean)
-    assert.is_true(math.abs(deviation - 2.9439202887759) < 1e-12) -- numpy.std
-    assert.are.same({ 5, 0 }, { study.statistics { 5 } })
+  it("gets prompts filled and averaged", function()
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local one = classifier.text(clip, { "red_horse" }, { "a photo of {}." })
+    near(clip:encode_text { "a photo of red horse." }:normalize(), one, 1e-6, "one")
+    local two = classifier.text(clip, { "dog" }, { "a photo of {}.", "holding {}" })
+    near((clip:encode_text { "a photo of dog.", "holding dog" }:normalize():mean(1)):normalize()
+      :unsqueeze(1), two, 1e-6, "two")
+    assert.are.equal(7, #classifier.prompts.imagenet_7)
   end)
-
-  it("writes a table with what is said beside each number", function()
-    local text = study.lines {
-      column_name = "shots", columns = { 1, 16 }, mark = "[test]", notes = { "A note." },
-      rows = { { name = "a", cells = { study.values { 50 }, study.values { 1, 3 } } },
-        { name = "longer", cells = { study.values { 7.5 }, { values = {} } } } },
-    }
-    assert.are.equal("shots              1                  16\n"
-      .. "a       50.00 [test]  2.00 ± 1.00 [test]\n"
-      .. "longer   7.50 [test]                   -\n"
-      .. "A note.", text)
-  end)
-end)
-
-describe("real CLIP features", function()
-  local features = shared .. "/clip_features/"
-  local function there(name)
-    local path = features .. name .. "_test_f.npy"
-    return system.kind(path) == "file" or pending(path .. " is not there")
-  end
-
-  -- Nearest class mean of 16 shots: data/README.md, and numpy on the same files.
-  for name, wanted in pairs { caltech101 = 91.359, oxford_pets = 74.980 } do
-    it("of " .. name .. ": the nearest class mean", function()
-      if not there(name) then
-        return
-      end
-      local experiment = hoi.fewshot.experiment(hoi.data.features(features .. name))
-      local found = experiment:measure("nearest_mean", {}, 16, 1).accuracy
-      assert.is_true(math.abs(found - wanted) < 0.05, found)
-    end)
-  end
 end)
