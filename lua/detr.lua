@@ -17,15 +17,15 @@ local KEPT_POSITIONS <const> = 16 -- map sizes whose positions are remembered
 ---------------------------------------------------------------------------- reading
 
 -- Gets what all names of DETR begin with in a file: "", "model.", "detector.", ...
-local function prefix_of(file, path)
+local function prefix_of(file)
   for _, name in ipairs(file:names()) do
     local prefix <const> = name:match "^(.*)transformer%.decoder%.norm%.weight$"
     if prefix then
       return prefix
     end
   end
-  error(("detr: %s: no 'transformer.decoder.norm.weight' in it; DETR's own file is wanted"
-    .. " (detr-r50-e632da11.pth of torch hub, or one tuned from it)"):format(path), 4)
+  error("detr: no 'transformer.decoder.norm.weight' in the file; DETR's own is wanted"
+    .. " (detr-r50-e632da11.pth of torch hub, or one tuned from it)", 4)
 end
 
 local function count_layers(file, prefix)
@@ -99,10 +99,9 @@ local function read_classes(affine, given)
   return head, labels
 end
 
-local function open(path, given)
+local function read(file, given)
   local o <const> = options(given, { short = 800, long = 1333, labels = false })
-  local file <close> = safetensors.open(path)
-  local prefix <const> = prefix_of(file, path)
+  local prefix <const> = prefix_of(file)
   local affine <const> = affine_reader(file, prefix)
   local self <const> = {
     short = o.short, long = o.long, positions = {}, kept = 0,
@@ -119,6 +118,11 @@ local function open(path, given)
   self.class, self.labels = read_classes(affine, o.labels)
   self.width = self.query:size(2)
   return setmetatable(self, Detr)
+end
+
+local function open(path, given)
+  local file <close> = safetensors.open(path)
+  return read(file, given)
 end
 
 ---------------------------------------------------------------------------- computing
@@ -290,4 +294,4 @@ function Detr:release()
 end
 Detr.__close = Detr.release
 
-return { open = open }
+return { open = open, read = read }

@@ -2264,6 +2264,12 @@ hoi.detr = {}
 ---@return hoi.Detr
 function hoi.detr.open(path, options) end
 
+--- Reads DETR from an open file of its names.
+---@param file table # what has :names() and :tensor(name): hoi.safetensors.open's
+---@param options? { short?: integer, long?: integer, labels?: string[] } # as open's
+---@return hoi.Detr
+function hoi.detr.read(file, options) end
+
 --- A DETR.
 ---@class hoi.Detr
 ---@field labels string[] # COCO's 80, or the given ones

@@ -3,7 +3,7 @@ local bench <const> = require "bench"
 
 local nouns <const> = {}
 for i, name in ipairs {
-  "probe", "gemm", "attention", "vision", "text", "step", "render", "start", "avx2",
+  "probe", "gemm", "attention", "vision", "text", "detr", "step", "render", "start", "avx2",
 } do
   nouns[i] = require(name)
 end
