@@ -67,8 +67,10 @@
    panel, its tiles ask for the next one piece by piece. */
 #if PREFETCH
 #define ASK(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
+#define ASK_TO_WRITE(p) __builtin_prefetch((const void *)(ulong)(p), 1, 3)
 #else
 #define ASK(p)
+#define ASK_TO_WRITE(p)
 #endif
 
 /* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` elements a step. */
@@ -239,6 +241,15 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
 #endif
             __global const B_ELEMENT *next =
                 panel + (long)length * b_row + (long)(row - r0) / MR * lead * length;
+            /* what the tile meets on its way out comes while it is computed: rows of C are far
+               apart, and nothing else foresees them */
+            for (int r = 0; r < rows; ++r)
+                for (int v = 0; v < columns; v += 16) {
+                    long to = (long)(row + r) * c_row + c0 + v;
+                    ASK_TO_WRITE(c + to);
+                    if (final && flags & 2)
+                        ASK(residual + to);
+                }
             switch (rows) {
                 RUN(1) RUN(2) RUN(3)
 #if MR > 4
