@@ -86,6 +86,8 @@ bool launch_pack_across(hoi_device *device, hoi_span a, int m, int k, const hoi_
     return launch_pack(device, a, false, m, m, k, 1, 0, 0, &panels);
 }
 
+enum { GROUP_BYTES = 640 << 10 }; /* of panels that a row goes through: half of a second cache */
+
 bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     char defines[128];
     int flags = (g->bias.buffer ? 1 : 0) | (g->residual.buffer ? 2 : 0) |
@@ -112,7 +114,23 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                        (int64_t)g->k, (double)g->alpha, (int64_t)flags);
     }
     const struct tile *tile = tile_of_width(device, g->b.width);
-    int64_t panels = pieces(g->n, g->b.width), chunks = pieces(g->m, 200), tile_rows = tile->rows;
+    int64_t panels = pieces(g->n, g->b.width), chunks = pieces(g->m, 200), tile_rows = tile->rows,
+            group = 1;
+    /* A across is a weight gradient: k is a batch's rows, thousands of them, and blocks keep B's
+       piece near */
+    int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
+    if (g->windows) { /* as many whole pixels at once as leave room in the nearest cache */
+        int64_t channels = g->windows->channels;
+        block = channels < 1152 ? 1152 / channels * channels : channels;
+        block = block < g->k ? block : g->k;
+    }
+    /* rows go through several panels at once where those are short, or where gathering them costs */
+    while ((g->windows || (g->k <= 256 && !g->a_across)) && group < panels &&
+           2 * group * g->b.width * block * 4 <= GROUP_BYTES &&
+           pieces(panels, 2 * group) * pieces(g->m, 2 * tile_rows) * g->count >=
+               4 * device->info.units)
+        group *= 2;
+    panels = pieces(panels, group);
     /* equal chunks: the driver deals them out in halves; at least four times as many as there are
        units where rows allow it */
     while (panels * chunks * g->count < 4 * device->info.units && g->m > chunks * tile_rows * 2)
@@ -122,17 +140,12 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                      : g->a_across ? tile_rows
                                    : tile_rows * g->a_row;
     int64_t a_row = g->a_packed ? tile_rows : g->a_row;
-    /* A across is a weight gradient: k is a batch's rows, thousands of them, and blocks keep B's
-       piece near */
-    int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
     cl_int8 shape = {{0}};
     size_t local = 0;
-    if (g->windows) { /* as many whole pixels at once as leave room in the nearest cache */
+    if (g->windows) {
         const hoi_windows *w = g->windows;
         shape = (cl_int8){
             {w->height, w->width, w->channels, w->kernel, w->stride, w->pad, w->rows, w->columns}};
-        block = w->channels < 1152 ? 1152 / w->channels * (int64_t)w->channels : w->channels;
-        block = block < g->k ? block : g->k;
         local = (size_t)(tile_rows * block) * sizeof(float);
         if (local > device->info.local_memory)
             return hoi_fail("device: a convolution of %d channels wants %zu bytes of local memory, "
@@ -151,12 +164,12 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                               {panels, pieces(g->m, chunk), g->count},
                               .single = true,
                               .flops = flops},
-                   g->windows ? "biiibiiibiibbbiiiiifi8m" : "biiibiiibiibbbiiiiifi", g->a, a_row,
+                   g->windows ? "biiibiiibiibbbiiiiiifi8m" : "biiibiiibiibbbiiiiiifi", g->a, a_row,
                    a_tile, g->a_step, g->b.span,
                    g->b.row ? (int64_t)g->b.width : (int64_t)g->k * g->b.width,
                    g->b.row ? g->b.row : (int64_t)g->b.width, g->b_step, g->c, g->c_row, g->c_step,
                    bias, residual, before, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk,
-                   block, (double)g->alpha, (int64_t)flags, &shape, local);
+                   block, group, (double)g->alpha, (int64_t)flags, &shape, local);
 }
 
 bool launch_conv(hoi_device *device, const hoi_windows *w, const hoi_gemm *g) {

@@ -55,7 +55,8 @@
 #endif
 #define ZERO_ONE(r, v) VF c##r##_##v = (VF)(0.0f);
 #define ZERO(r) COLUMNS(ZERO_ONE, r)
-#define LOAD_ONE(unused, v) VF b##v = LOAD_B(b + v * VW);
+#define LOAD_ONE(unused, v) VF b##v = LOAD_B(b + v * VW);                                       \
+    ASK_NEAR(b + v * VW + 16l * b_row);
 #define STEP_ONE(r, v) c##r##_##v = fma(x##r, b##v, c##r##_##v);
 #define STEP(r)                                                                                    \
     VF x##r = (VF)(A_AT(r));                                                                       \
@@ -64,19 +65,22 @@
 #define KEEP(r) COLUMNS(KEEP_ONE, r)
 
 /* Whoever walks a panel the first time waits for memory far away: while a chunk goes through this
-   panel, its tiles ask for the next one piece by piece. */
+   panel, its tiles ask for the next one piece by piece. And the steps of a tile ask for those soon
+   to come: a panel lies in the second cache, whose answers some processors wait for. */
 #if PREFETCH
 #define ASK(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
+#define ASK_NEAR(p) __builtin_prefetch((const void *)(ulong)(p), 0, 3)
 #define ASK_TO_WRITE(p) __builtin_prefetch((const void *)(ulong)(p), 1, 3)
 #else
 #define ASK(p)
+#define ASK_NEAR(p)
 #define ASK_TO_WRITE(p)
 #endif
 
-/* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` elements a step. */
+/* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` bytes a step. */
 #define TILE(rows)                                                                                 \
     static void tile_##rows(A_SPACE const float *a, int a_row, __global const B_ELEMENT *b,       \
-                            int b_row, int k, __global const B_ELEMENT *next, int lead,            \
+                            int b_row, int k, __global const char *next, int lead,                 \
                             float *t) {                                                            \
         A_BASES ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                            \
             COLUMNS(LOAD_ONE, 0)                                                                   \
@@ -107,7 +111,7 @@ TILE(12)
 #endif
 #define RUN(rows)                                                                                  \
     case rows:                                                                                     \
-        tile_##rows(at, a_row, panel, b_row, length, next, lead, t);                                           \
+        tile_##rows(at, a_row, panel, b_row, length, next, lead, t);                               \
         break;
 
 /* A vector at p: whole, or as many columns as are left of the last panel. */
@@ -207,28 +211,34 @@ static void gather(__global const float *x, int8 shape, int row, int rows, int f
 #define WINDOW_ARGUMENTS
 #endif
 
-/* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (panels of n, row
-   chunks, matrices). A long k goes in blocks whose panel piece stays in the nearest cache, sums
-   kept in C meanwhile. flags: 1 bias, 2 residual, 4 keep the value before the activation in
-   `before`, 8 accumulate; activation in bits 4-7, 256: it is of the sum with the residual. */
+/* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (groups of panels of n,
+   row chunks, matrices). Rows of A go through all panels of a group one after the other: fewer
+   panels where they are long, as together they should stay near. A long k goes in blocks whose
+   panel piece stays in the nearest cache, sums kept in C meanwhile. flags: 1 bias, 2 residual, 4
+   keep the value before the activation in `before`, 8 accumulate; activation in bits 4-7, 256: it
+   is of the sum with the residual. */
 __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int a_step,
                    __global const B_ELEMENT *b, int b_at, int b_panel, int b_row, int b_step,
-                   __global float *c, int c_at, int c_row, int c_step, __global const float *bias,
-                   int bias_at, __global const float *residual, int residual_at,
+                   __global float *c, int c_at, int c_row, int c_step, __global const float *biases,
+                   int biases_at, __global const float *residual, int residual_at,
                    __global float *before, int before_at, int m, int n, int k, int chunk, int block,
-                   float alpha, int flags WINDOW_ARGUMENTS) {
+                   int group, float alpha, int flags WINDOW_ARGUMENTS) {
     float t[MR * PANEL] __attribute__((aligned(64)));
-    int c0 = get_global_id(0) * PANEL, r0 = get_global_id(1) * chunk, r1 = min(m, r0 + chunk);
-    int columns = min(PANEL, n - c0), act = flags >> 4 & 15;
-    __global const B_ELEMENT *panel =
-        b + b_at + (long)get_global_id(2) * b_step + (long)get_global_id(0) * b_panel;
+    int p0 = get_global_id(0) * group, p1 = min(p0 + group, (n + PANEL - 1) / PANEL);
+    int r0 = get_global_id(1) * chunk, r1 = min(m, r0 + chunk), act = flags >> 4 & 15;
     a += a_at + (long)get_global_id(2) * a_step;
+    b += b_at + (long)get_global_id(2) * b_step;
     c += c_at + (long)get_global_id(2) * c_step;
-    bias += bias_at + c0;
     residual += residual_at + (long)get_global_id(2) * c_step;
     before += before_at + (long)get_global_id(2) * c_step;
-    int tiles = (r1 - r0 + MR - 1) / MR, lead = b_row == PANEL ? (PANEL + tiles - 1) / tiles : 0;
-    for (int from = 0; from < max(k, 1); from += block, panel += (long)block * b_row) {
+    /* while a chunk goes through its only panel, its tiles ask for the next one; while a tile goes
+       through several, for the next tile's rows */
+    int tiles = (r1 - r0 + MR - 1) / MR, lead = 0;
+    if (group > 1)
+        lead = WINDOWS ? 0 : (4 * MR + group - 1) / group;
+    else if (b_row == PANEL)
+        lead = (PANEL + tiles - 1) / tiles * sizeof(B_ELEMENT);
+    for (int from = 0; from < max(k, 1); from += block) {
         int length = min(block, k - from), final = from + block >= k;
         for (int row = r0; row < r1; row += MR) {
             int rows = min(MR, r1 - row);
@@ -239,36 +249,46 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
 #else
             __global const float *at = a + (long)(row / MR) * a_tile + (long)from * A_STRIDE;
 #endif
-            __global const B_ELEMENT *next =
-                panel + (long)length * b_row + (long)(row - r0) / MR * lead * length;
-            /* what the tile meets on its way out comes while it is computed: rows of C are far
-               apart, and nothing else foresees them */
-            for (int r = 0; r < rows; ++r)
-                for (int v = 0; v < columns; v += 16) {
-                    long to = (long)(row + r) * c_row + c0 + v;
-                    ASK_TO_WRITE(c + to);
-                    if (final && flags & 2)
-                        ASK(residual + to);
-                }
-            switch (rows) {
-                RUN(1) RUN(2) RUN(3)
+            for (int p = p0; p < p1; ++p) {
+                int c0 = p * PANEL, columns = min(PANEL, n - c0);
+                __global const float *bias = biases + biases_at + c0;
+                __global const B_ELEMENT *panel = b + (long)p * b_panel + (long)from * b_row;
+                __global const char *next = (__global const char *)(panel + (long)length * b_row) +
+                                            (long)(row - r0) / MR * lead * length;
+#if !WINDOWS
+                if (group > 1)
+                    next = (__global const char *)(at + a_tile) + (long)(p - p0) * lead * length;
+#endif
+                /* what the tile meets on its way out comes while it is computed: rows of C are far
+                   apart, and nothing else foresees them */
+                for (int r = 0; r < rows; ++r)
+                    for (int v = 0; v < columns; v += 16) {
+                        long to = (long)(row + r) * c_row + c0 + v;
+                        ASK_TO_WRITE(c + to);
+                        if (final && flags & 2)
+                            ASK(residual + to);
+                    }
+                switch (rows) {
+                    RUN(1) RUN(2) RUN(3)
 #if MR > 4
-                RUN(4) RUN(5)
+                    RUN(4) RUN(5)
 #endif
 #if MR > 6
-                RUN(6) RUN(7)
+                    RUN(6) RUN(7)
 #endif
 #if MR > 8
-                RUN(8) RUN(9) RUN(10) RUN(11)
+                    RUN(8) RUN(9) RUN(10) RUN(11)
 #endif
-            default:
-                JOIN(tile_, MR)(at, a_row, panel, b_row, length, next, lead, t);
+                default:
+                    JOIN(tile_, MR)(at, a_row, panel, b_row, length, next, lead, t);
+                }
+                /* a loop for each activation: a choice inside would compute all of them everywhere
+                 */
+                if (columns == PANEL)
+                    LEAVE(GET_WHOLE, PUT_WHOLE)
+                else
+                    LEAVE(GET_PART, PUT_PART)
             }
-            /* a loop for each activation: a choice inside would compute all of them everywhere */
-            if (columns == PANEL)
-                LEAVE(GET_WHOLE, PUT_WHOLE)
-            else
-                LEAVE(GET_PART, PUT_PART)
         }
     }
 }
