@@ -116,7 +116,8 @@ describe("detr", function()
   end)
 
   it("says what it wants", function()
-    says("no 'transformer.decoder.norm.weight' in the file", detr.open, golden .. "resnet.safetensors")
+    says("no 'transformer.decoder.norm.weight' in the file", detr.open,
+      golden .. "resnet.safetensors")
     says("option 'model' is missing", hoi.detector, "detr")
     says("did you mean 'short'?", detr.open, weights, { shrt = 800 })
     local model <close> = detr.open(weights)
