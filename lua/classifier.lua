@@ -25,24 +25,7 @@ classifier.names = {
   "coop", "maple", "clip_lora",
 }
 
--- The prompts of CoOp's data sets, and the seven that Tip-Adapter takes of ImageNet's eighty.
-classifier.prompts = {
-  imagenet = { "a photo of a {}." },
-  imagenet_7 = {
-    "itap of a {}.", "a bad photo of the {}.", "a origami {}.", "a photo of the large {}.",
-    "a {} in a video game.", "art of the {}.", "a photo of the small {}.",
-  },
-  caltech101 = { "a photo of a {}." },
-  oxford_pets = { "a photo of a {}, a type of pet." },
-  stanford_cars = { "a photo of a {}." },
-  oxford_flowers = { "a photo of a {}, a type of flower." },
-  food101 = { "a photo of {}, a type of food." },
-  fgvc_aircraft = { "a photo of a {}, a type of aircraft." },
-  sun397 = { "a photo of a {}." },
-  dtd = { "{} texture." },
-  eurosat = { "a centered satellite photo of {}." },
-  ucf101 = { "a photo of a person doing {}." },
-}
+local PROMPTS <const> = { "a photo of a {}." }
 
 local function filled(template, name)
   return (template:gsub("{}", (name:gsub("_", " "):gsub("%%", "%%%%"))))
@@ -312,6 +295,8 @@ function common:size()
   return count
 end
 
+classifier.run_steps = common.run_steps
+
 ----------------------------------------------------------------------------- files
 
 local PIECE <const> = 1 << 16
@@ -392,7 +377,7 @@ local function open(name, given, given_options)
   if #task.classes == 0 then
     error("classifier: the task has no classes", 0)
   end
-  task.templates = task.templates or classifier.prompts.imagenet
+  task.templates = task.templates or PROMPTS
   task.scale = scale_of(task)
   tensors.seed(task.seed)
   if not task.text and task.clip then

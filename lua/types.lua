@@ -2897,7 +2897,6 @@ function Classifier:restore(file) end
 --- Few-shot classifiers: CLIP-Adapter and what it is compared with.
 ---@class hoi.classifier
 ---@field names string[] # of the program's few-shot classifiers
----@field prompts table<string, string[]> # prompts of CoOp's data sets by name; imagenet_7: Tip-Adapter's seven
 hoi.classifier = {}
 
 --- Opens a classifier that was saved. Raises an error when it is of other classes or of another CLIP, naming both.
@@ -2943,6 +2942,16 @@ function hoi.classifier.training(own) end
 ---@param val? hoi.ClassifierSet # where given, the epoch that does best on it is kept
 ---@return { loss: number, steps: integer }
 function hoi.classifier.train(self, set, run, val) end
+
+--- Takes the steps of one epoch, recorded: what Classifier:run_steps is by default: for the files of classifiers.
+---@param self hoi.Classifier
+---@param set hoi.ClassifierSet
+---@param places integer[][] # examples of each step
+---@param rates number[]
+---@param optimizer hoi.Optimizer
+---@param first integer # steps done before
+---@return hoi.Tensor # the sum of the steps' losses
+function hoi.classifier.run_steps(self, set, places, rates, optimizer, first) end
 
 --- Gets a field of a task, or raises an error that says who needs it: for the files of classifiers.
 ---@param task hoi.ClassifierTask

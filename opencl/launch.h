@@ -220,6 +220,38 @@ bool launch_adamw(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_sp
                   int64_t n, const hoi_adamw_step *step);
 bool launch_sgd(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span norm, int64_t n,
                 float rate, float momentum, float decay);
+
+/* A step of CLIP-Adapter's training on features (processors only): see cpu/adapter.cl. */
+typedef struct hoi_adapter_size {
+    int64_t width, hidden, classes; /* of features, of the bottleneck; filled up with zeros */
+    int64_t rows;                   /* of a batch, filled up */
+    int64_t text_row;               /* from one row of the text to the next */
+    int64_t room, pieces;           /* floats to work in; work-items of the update */
+} hoi_adapter_size;
+/* Fills up the true width, hidden and classes in *size, and sets the rest. False where the device
+   has no such kernels (no failure). */
+bool launch_adapter_size(const hoi_device *device, int64_t batch, hoi_adapter_size *size);
+
+typedef struct hoi_adapter_weights {
+    hoi_span values, first, second; /* second: AdamW */
+    float rate, decay;              /* rate: a factor of the step's */
+} hoi_adapter_weights;
+typedef struct hoi_adapter_step {
+    hoi_adapter_size size;
+    int64_t batch, classes; /* true ones */
+    bool last, adam; /* last: a ReLU behind the second layer; adam: else SGD, beta1 momentum */
+    float alpha, scale;
+    hoi_adamw_step step;          /* its decay is not read */
+    hoi_span features, text;      /* (n, width), (filled classes, text_row) */
+    hoi_span places, labels;      /* int32: samples of the batch; class of each sample */
+    hoi_adapter_weights down, up; /* (hidden, width), (width, hidden) */
+    hoi_span x, go;               /* (rows, width) of the step */
+    hoi_span hidden, inner;       /* (rows, hidden) */
+    hoi_span losses;              /* (rows): added to */
+    hoi_span room;
+} hoi_adapter_step;
+bool launch_adapter(hoi_device *device, const hoi_adapter_step *step);
+
 typedef enum hoi_noise { HOI_UNIFORM, HOI_NORMAL, HOI_DROP } hoi_noise;
 bool launch_random(hoi_device *device, hoi_noise kind, uint64_t key, float a, float b, hoi_span y,
                    int64_t n);

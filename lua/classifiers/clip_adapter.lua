@@ -2,6 +2,7 @@
 -- features, behind the classes', or both, blended with what went in: alpha A(x) + (1 - alpha) x.
 -- Where the paper and its published code differ, the code is the default: no biases, a ReLU behind
 -- the second layer too.
+local adapters <const> = require "hoi.adapter"
 local classifier <const> = require "hoi.classifier"
 local nn <const> = require "hoi.nn"
 local tensors <const> = require "hoi.tensor"
@@ -123,6 +124,30 @@ function clip_adapter:forward(x, classes)
   local f <const> = self.needs == "pictures" and through(self, x) or x
   return classifier.cosines(self.module.image
     and blend(f, self.module.image, share_of(self, "alpha")) or f, classes, self.task.scale)
+end
+
+-- The image adapter without biases, fixed classes, features that are there: then an epoch's steps
+-- are one call, about twice as fast as recorded ones.
+local function is_plain(self)
+  local module <const> = self.module
+  return module.image and not module.text and not module.alpha and not self.o.bias
+    and self.needs == "features" and adapters.possible()
+end
+
+function clip_adapter:run_steps(set, places, rates, optimizer, first)
+  if not is_plain(self) then
+    return classifier.run_steps(self, set, places, rates, optimizer, first)
+  end
+  local flat <const> = {}
+  for _, batch in ipairs(places) do
+    table.move(batch, 1, #batch, #flat + 1, flat)
+  end
+  local image <const> = self.module.image
+  return adapters.train(optimizer.core, {
+    features = set.features, text = self:classes(), down = image.down.weight,
+    up = image.up.weight, alpha = share_of(self, "alpha"), scale = self.task.scale,
+    last_relu = self.o.last_relu,
+  }, set.labels, flat, #places[1], rates)
 end
 
 -- Trains once; with shares to be searched, once for each, and keeps what does best on val.

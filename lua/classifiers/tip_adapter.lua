@@ -61,22 +61,30 @@ function tip_adapter:forward(x, classes)
   return (f * self.task.scale):linear(classes) + said * share_of(self, "alpha")
 end
 
--- Chooses alpha and beta on val; the first of equals.
+-- Chooses alpha and beta on val; the first of equals. A row is right where no logit is greater than
+-- its label's; the counts of all alphas are read together.
 function tip_adapter:choose(val, log)
   local o <const> = self.o
   local f <const> = val.features:normalize()
   local known <const> = (f * self.task.scale):linear(self.task.text)
-  local affinity <const>, best = f:linear(self.module.keys):detach(), -1
+  local affinity <const> = f:linear(self.module.keys):detach()
+  local known_own <const>, most = known:take(val.labels):reshape(-1), -1
   for b = 0, o.steps_beta - 1 do
     local beta <const> = 0.1 + b * (o.search_beta - 0.1) / o.steps_beta
     local said <const> = recalled(self, affinity, beta)
+    local said_own <const>, counts = said:take(val.labels):reshape(-1), {}
+    local function alpha_of(a)
+      return 0.1 + a * (o.search_alpha - 0.1) / o.steps_alpha
+    end
     for a = 0, o.steps_alpha - 1 do
-      local alpha <const> = 0.1 + a * (o.search_alpha - 0.1) / o.steps_alpha
-      local accuracy <const> = classifier.accuracy(known + said * alpha, val.labels)
-      if accuracy > best then
-        best, self.chosen = accuracy, { alpha = alpha, beta = beta }
+      local own <const> = known_own + said_own * alpha_of(a)
+      counts[a + 1] = own:ge((known + said * alpha_of(a)):max(-1)):sum():reshape(1)
+    end
+    for a, right in ipairs(tensors.concat(counts, 1):totable()) do
+      if right > most then
+        most, self.chosen = right, { alpha = alpha_of(a - 1), beta = beta }
         if log then
-          log { search = "alpha, beta", value = self.chosen, accuracy = accuracy }
+          log { search = "alpha, beta", value = self.chosen, accuracy = 100 * right / #val.labels }
         end
       end
     end
