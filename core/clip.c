@@ -88,8 +88,30 @@ static hoi_tensor *qkv_with_deltas(const hoi_tower *tower, hoi_tensor *weight,
     return y;
 }
 
+/* Gets what x mixes of its own values and of those of `before`; h: x's queries, keys and values
+   side by side (taken). */
+static hoi_tensor *attend_before(const hoi_tower *tower, const hoi_tower_block *b, hoi_tensor *h,
+                                 hoi_tensor *qkv, const hoi_block_options *o) {
+    int64_t w = tower->width;
+    hoi_tensor *q = NULL, *k = NULL, *v = NULL, *all = NULL, *y = NULL,
+               *other = hoi_layer_norm(o->before, b->norm1_gain, b->norm1_bias, tower->eps);
+    other = other ? then(other, hoi_linear(other, qkv, b->qkv_bias, HOI_LINEAR, NULL)) : NULL;
+    all = other ? hoi_concat((hoi_tensor *[]){other, h}, 2, 1) : NULL;
+    if (all && (q = hoi_slice(h, 2, 0, w)) && (k = hoi_slice(all, 2, w, w)) &&
+        (v = hoi_slice(all, 2, 2 * w, w)))
+        y = hoi_attention_of(q, k, v, tower->heads, false, o->mask);
+    hoi_tensor_free(h);
+    hoi_tensor_free(other);
+    hoi_tensor_free(all);
+    hoi_tensor_free(q);
+    hoi_tensor_free(k);
+    hoi_tensor_free(v);
+    return y;
+}
+
 static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b, hoi_tensor *x,
-                               bool causal, hoi_tensor *mask, hoi_tensor *const *deltas) {
+                               const hoi_block_options *o) {
+    hoi_tensor *const *deltas = o->deltas;
     hoi_tensor *qkv = qkv_with_deltas(tower, b->qkv_weight, deltas),
                *out = with_delta(b->out_weight, deltas[HOI_DELTA_OUT]);
     hoi_tensor *fc1 = with_delta(b->fc1_weight, deltas[HOI_DELTA_FC1]),
@@ -98,7 +120,10 @@ static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b,
     if (qkv && out && fc1 && fc2)
         h = hoi_layer_norm(x, b->norm1_gain, b->norm1_bias, tower->eps);
     h = h ? then(h, hoi_linear(h, qkv, b->qkv_bias, HOI_LINEAR, NULL)) : NULL;
-    h = h ? then(h, hoi_attention_of(h, NULL, NULL, tower->heads, causal, mask)) : NULL;
+    if (h && o->before)
+        h = attend_before(tower, b, h, qkv, o);
+    else
+        h = h ? then(h, hoi_attention_of(h, NULL, NULL, tower->heads, o->causal, o->mask)) : NULL;
     middle = h ? then(h, hoi_linear(h, out, b->out_bias, HOI_LINEAR, x)) : NULL;
     h = middle ? hoi_layer_norm(middle, b->norm2_gain, b->norm2_bias, tower->eps) : NULL;
     h = h ? then(h, hoi_linear(h, fc1, b->fc1_bias, tower->activation, NULL)) : NULL;
@@ -111,25 +136,27 @@ static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b,
     return y;
 }
 
-/* A block to be run again: inputs are x and whichever of mask and deltas there are. */
+/* A block to be run again: inputs are x and whichever of mask, before and deltas there are. */
 typedef struct again {
     hoi_clip *clip;
     const hoi_tower *tower;
     int block;
-    bool causal, masked;
+    bool causal, masked, preceded;
     unsigned deltas; /* bit i: delta i is an input */
 } again;
 
 static hoi_tensor *run_again(void *context, hoi_tensor *const *inputs, int count) {
     const again *a = context;
-    hoi_tensor *deltas[HOI_DELTAS] = {NULL}, *mask = NULL;
+    hoi_block_options o = {.causal = a->causal};
     int at = 1;
     if (a->masked)
-        mask = inputs[at++];
+        o.mask = inputs[at++];
+    if (a->preceded)
+        o.before = inputs[at++];
     for (int i = 0; i < HOI_DELTAS && at < count; ++i)
         if (a->deltas & 1u << i)
-            deltas[i] = inputs[at++];
-    return plain_block(a->tower, &a->tower->blocks[a->block], inputs[0], a->causal, mask, deltas);
+            o.deltas[i] = inputs[at++];
+    return plain_block(a->tower, &a->tower->blocks[a->block], inputs[0], &o);
 }
 
 static void drop_again(void *context) {
@@ -153,7 +180,7 @@ hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, h
         return NULL;
     }
     if (!o->recompute)
-        return plain_block(tower, &tower->blocks[i], x, o->causal, o->mask, o->deltas);
+        return plain_block(tower, &tower->blocks[i], x, o);
     hoi_block *block = malloc(sizeof *block);
     again *a = malloc(sizeof *a);
     if (!block || !a) {
@@ -164,13 +191,20 @@ hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, h
     }
     hoi_tensor *inputs[HOI_INPUTS] = {x};
     int count = 1;
-    *a = (again){hoi_clip_ref(clip), tower, i, o->causal, o->mask != NULL, 0};
+    *a = (again){hoi_clip_ref(clip), tower, i, o->causal, o->mask != NULL, o->before != NULL, 0};
     if (o->mask)
         inputs[count++] = o->mask;
+    if (o->before)
+        inputs[count++] = o->before;
     for (int d = 0; d < HOI_DELTAS; ++d)
-        if (o->deltas[d]) {
+        if (o->deltas[d] && count < HOI_INPUTS) {
             a->deltas |= 1u << d;
             inputs[count++] = o->deltas[d];
+        } else if (o->deltas[d]) {
+            drop_again(a);
+            free(block);
+            hoi_fail("clip: mask, before and six deltas are too much for a block to run again");
+            return NULL;
         }
     *block = (hoi_block){run_again, drop_again, a};
     return hoi_checkpoint(block, inputs, count);

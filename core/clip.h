@@ -83,8 +83,10 @@ hoi_tensor *hoi_tower_embed_ids(const hoi_tower *tower, hoi_index *ids, int coun
    position. x (b, n, width). */
 hoi_tensor *hoi_tower_enter(const hoi_tower *tower, hoi_tensor *x);
 
-/* What a block may be given. mask: as hoi_attention_of. deltas: added to the weights for this call
-   (low-rank learning), full-sized. */
+/* What a block may be given. mask: as hoi_attention_of, over the keys of `before` and then of x.
+   before: tokens (b, m, width) that stand before x and are attended to but not carried on: what
+   comes out is x's alone; causal is then the mask's business. deltas: added to the weights for this
+   call (low-rank learning), full-sized. */
 enum {
     HOI_DELTA_Q,
     HOI_DELTA_K,
@@ -96,7 +98,7 @@ enum {
 };
 typedef struct hoi_block_options {
     bool causal, recompute; /* recompute: keep only x, run the block again in backward */
-    hoi_tensor *mask;
+    hoi_tensor *mask, *before;
     hoi_tensor *deltas[HOI_DELTAS];
 } hoi_block_options;
 /* Runs block i (0-based) on x (b, n, width). clip: the owner, kept while backward may need the

@@ -261,13 +261,17 @@ static hoi_tensor *key_mask(lua_State *L, hoi_tensor *keys) {
 }
 
 static void read_options(lua_State *L, int index, const hoi_tower *tower, hoi_block_options *o) {
-    static const char *const names[] = {"mask", "keys", "causal", "deltas", "recompute", NULL};
+    static const char *const names[] = {"mask",   "keys",      "before", "causal",
+                                        "deltas", "recompute", NULL};
     static const char *const deltas[] = {"q", "k", "v", "out", "fc1", "fc2", NULL};
     memset(o, 0, sizeof *o);
     bind_options(L, index, names);
     o->causal = bind_boolean(L, index, "causal", tower->text);
     o->recompute = bind_boolean(L, index, "recompute", false);
     o->mask = bind_tensor_option(L, index, "mask");
+    o->before = bind_tensor_option(L, index, "before");
+    if (o->before && o->causal) /* only a mask can tell what stands where */
+        o->causal = false;
     hoi_tensor *keys = bind_tensor_option(L, index, "keys");
     if (keys) {
         hoi_tensor *mask = key_mask(L, keys);

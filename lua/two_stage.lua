@@ -290,13 +290,25 @@ function two_stage.adapters(visual, o)
   end)
 end
 
+-- The n patches of tokens (b, 1 + n + more, width), and the others.
+function two_stage.patches(x, n)
+  local class <const> = x:slice(2, 1, 1)
+  return x:slice(2, 2, 1 + n),
+    x:size(2) > 1 + n and tensors.concat({ class, x:slice(2, 2 + n) }, 2) or class
+end
+
 -- Maps (b, grid, grid, d) of entered tokens x. entry(i, x): what happens at the entry of block i.
 function two_stage.maps(visual, x, entry, recompute)
   local grid <const> = visual.size // visual.patch
   for i = 1, visual.depth do
-    x = visual:block(i, entry(i, x), { recompute = recompute })
+    local before
+    x = entry(i, x)
+    if i == visual.depth then -- the last block runs patches only
+      x, before = two_stage.patches(x, grid * grid)
+    end
+    x = visual:block(i, x, { before = before, recompute = recompute })
   end
-  local map <const> = visual:leave(x:slice(2, 2, 1 + grid * grid))
+  local map <const> = visual:leave(x)
   return map:reshape(map:size(1), grid, grid, map:size(3))
 end
 

@@ -2489,7 +2489,7 @@ function Tower:enter(x) end
 --- Runs a block. recompute gives the same bits with less memory: the block is run again in backward.
 ---@param i integer # 1 to depth
 ---@param x hoi.Tensor # (b, n, width)
----@param options? { mask?: hoi.Tensor, keys?: hoi.Tensor, causal?: boolean, deltas?: { q?: hoi.Tensor, k?: hoi.Tensor, v?: hoi.Tensor, out?: hoi.Tensor, fc1?: hoi.Tensor, fc2?: hoi.Tensor }, recompute?: boolean } # mask: added to the scores, (n, n), (b, 1, n) or (b, n, n); keys (b, n): 1 seen, 0 hidden from all; causal: true for texts, else false; deltas: added to the weights for this call (low-rank learning), of the weights' shapes; recompute = false
+---@param options? { mask?: hoi.Tensor, keys?: hoi.Tensor, causal?: boolean, deltas?: { q?: hoi.Tensor, k?: hoi.Tensor, v?: hoi.Tensor, out?: hoi.Tensor, fc1?: hoi.Tensor, fc2?: hoi.Tensor }, before?: hoi.Tensor, recompute?: boolean } # mask: added to the scores, (n, n), (b, 1, n) or (b, n, n); before (b, m, width): tokens in front of x that are attended to, but not carried on; a mask has then m + n columns, and causal is false; keys (b, n): 1 seen, 0 hidden from all; causal: true for texts, else false; deltas: added to the weights for this call (low-rank learning), of the weights' shapes; recompute = false
 ---@return hoi.Tensor # (b, n, width)
 function Tower:block(i, x, options) end
 

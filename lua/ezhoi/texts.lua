@@ -138,25 +138,113 @@ end
 
 ---------------------------------------------------------------------------- texts
 
+-- Additive mask (rows, columns) of rows whose number r sees `first` + r columns.
+local function causal_mask(rows, columns, first)
+  local list <const> = {}
+  for r = 1, rows do
+    list[r] = {}
+    for k = 1, columns do
+      list[r][k] = k <= first + r and 0 or -1e30
+    end
+  end
+  return tensors.tensor(list)
+end
+
+-- The masks of a group: of what stands behind the prompts, of what stands behind the start token,
+-- and of the end tokens (rows, 1, all and themselves), which see each other no more.
+local function masks_of(group, p)
+  if not group.masks then
+    local n <const>, ends <const> = group.length, {}
+    for i, place in ipairs(group.ends) do
+      ends[i] = { {} }
+      for k = 1, n + 1 do
+        ends[i][1][k] = k <= place and 0 or -1e30
+      end
+    end
+    group.masks = {
+      rest = causal_mask(n - 1 - p, n, 1 + p), flow = causal_mask(n - 1, n, 1),
+      ends = tensors.tensor(ends),
+    }
+  end
+  return group.masks
+end
+
+-- The start token at the entry of each block: the same before all sentences, whatever follows.
+local function starts_of(self)
+  if not self.starts then
+    local t <const> = self.clip.text
+    local x = t:enter(t:embed { { self.groups[1].ids[1][1] } })
+    self.starts = { x }
+    for l = 1, t.depth - 1 do
+      x = t:block(l, x)
+      self.starts[l + 1] = x
+    end
+  end
+  return self.starts
+end
+
+-- Features of a group of sentences with prompts (layers, rows, length, width) behind their start.
+-- Exact and less work: the start token is known, prompts that the next block replaces are only
+-- attended to, and of the last block only the end tokens are run.
+local function read_prompted(self, group, prompts)
+  local t <const>, p <const>, depth <const> = self.clip.text, self.o.prompt_length, self.text_depth
+  local rows <const>, masks <const> = #group.rows, masks_of(group, p)
+  local words <const> = t:embed(group.ids)
+  local function prompt(l)
+    return prompts:slice(1, l, l):squeeze(1)
+  end
+  local function start(l)
+    return starts_of(self)[l]:expand(rows, 1, t.width)
+  end
+  local x <const> = t:enter(tensors.concat({ words:slice(2, 1, 1), prompt(1),
+    words:slice(2, p + 2) }, 2))
+  local first, rest = x:slice(2, 2, p + 1), x:slice(2, p + 2) -- prompts, and what follows them
+  for l = 1, t.depth - 1 do
+    if l < depth then
+      rest = t:block(l, rest, {
+        mask = masks.rest, before = tensors.concat({ start(l), first }, 2),
+        recompute = self.o.recompute,
+      })
+      first = prompt(l + 1)
+    else -- prompts are carried on
+      local both <const> = t:block(l, tensors.concat({ first, rest }, 2),
+        { mask = masks.flow, before = start(l), recompute = self.o.recompute })
+      first, rest = both:slice(2, 1, p), both:slice(2, p + 1)
+    end
+  end
+  local all <const> = tensors.concat({ start(t.depth), first, rest }, 2)
+  local places <const> = {}
+  for i, place in ipairs(group.ends) do
+    places[i] = (i - 1) * group.length + place
+  end
+  local last <const> = all:reshape(rows * group.length, t.width):rows(places):unsqueeze(2)
+  return t:leave(t:block(t.depth, last, { mask = masks.ends, before = all,
+    recompute = self.o.recompute })):squeeze(2)
+end
+
+-- Features of a group's sentences, with prompts at the end of the context or without any.
+local function read_plain(self, group, prompts)
+  local t <const> = self.clip.text
+  local function put(x, l)
+    return tensors.concat({ x:slice(2, 1, -self.o.prompt_length - 1),
+      prompts:slice(1, l, l):squeeze(1) }, 2)
+  end
+  local x = t:embed(group.ids)
+  x = t:enter(prompts and put(x, 1) or x)
+  for l = 1, t.depth do
+    x = l > 1 and prompts and l <= self.text_depth and put(x, l) or x
+    x = t:block(l, x, { recompute = self.o.recompute })
+  end
+  return t:leave(x, group.ends)
+end
+
 -- Features (classes, d) of the sentences, with prompts (layers, classes, length, width) or without.
 function texts.read(self, prompts)
-  local t <const>, o <const>, parts <const> = self.clip.text, self.o, {}
-  local p <const> = o.prompt_length
+  local parts <const> = {}
+  local read <const> = self.o.prompt_place == "front" and prompts and read_prompted or read_plain
   for g, group in ipairs(self.groups) do
-    local function put(x, layer)
-      local new <const> = prompts:slice(1, layer, layer):squeeze(1):rows(group.rows)
-      if o.prompt_place == "front" then
-        return tensors.concat({ x:slice(2, 1, 1), new, x:slice(2, p + 2) }, 2)
-      end
-      return tensors.concat({ x:slice(2, 1, -p - 1), new }, 2)
-    end
-    local x = t:embed(group.ids)
-    x = t:enter(prompts and put(x, 1) or x)
-    for l = 1, t.depth do
-      x = l > 1 and prompts and l <= self.text_depth and put(x, l) or x
-      x = t:block(l, x, { recompute = o.recompute })
-    end
-    parts[g] = t:leave(x, group.ends)
+    local own <const> = prompts and prompts:transpose(1, 2):rows(group.rows):transpose(1, 2)
+    parts[g] = read(self, group, own)
   end
   return tensors.concat(parts, 1):rows(self.back)
 end

@@ -178,10 +178,14 @@ function ezhoi:maps(samples, given)
       x = tensors.concat({ x:slice(2, 1, -p - 1), prompt(l) }, 2)
     end
     x = o.adapters and o.adapter_place == "before" and adapted(x, l) or x
-    x = v:block(l, x, { recompute = o.recompute })
+    local before
+    if l == v.depth then -- the last block runs patches only
+      x, before = two_stage.patches(x, grid * grid)
+    end
+    x = v:block(l, x, { before = before, recompute = o.recompute })
     x = o.adapters and o.adapter_place == "after" and adapted(x, l) or x
   end
-  local map <const> = leave(self, x:slice(2, 2, 1 + grid * grid))
+  local map <const> = leave(self, x)
   return map:reshape(samples.count, grid, grid, self.clip.width)
 end
 
