@@ -4,8 +4,8 @@ local coco <const> = require "hoi.coco"
 local options <const> = require "hoi.options"
 local pixels <const> = require "hoi.pixels"
 local resnet <const> = require "hoi.resnet"
-local safetensors <const> = require "hoi.safetensors"
 local tensors <const> = require "hoi.tensor"
+local weights <const> = require "hoi.weights".weights
 
 local Detr <const> = { __name = "hoi.Detr" }
 Detr.__index = Detr
@@ -121,7 +121,7 @@ local function read(file, given)
 end
 
 local function open(path, given)
-  local file <close> = safetensors.open(path)
+  local file <close> = weights(path)
   return read(file, given)
 end
 

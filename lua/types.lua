@@ -2265,7 +2265,7 @@ hoi.detr = {}
 function hoi.detr.open(path, options) end
 
 --- Reads DETR from an open file of its names.
----@param file table # what has :names() and :tensor(name): hoi.safetensors.open's
+---@param file table # what has :names() and :tensor(name): hoi.weights'
 ---@param options? { short?: integer, long?: integer, labels?: string[] } # as open's
 ---@return hoi.Detr
 function hoi.detr.read(file, options) end
@@ -2324,7 +2324,7 @@ hoi.resnet = {}
 
 --- Reads a ResNet of any number of blocks and any width: torchvision's, or CLIP's modified one, told by its stem. Raises an
 --- error for a file that holds none.
----@param file table # what has :names() and :tensor(name): hoi.safetensors.open's
+---@param file table # what has :names() and :tensor(name): hoi.weights'
 ---@param prefix? string # "": what its names begin with, "backbone.0.body."
 ---@return hoi.Module # (b, h, w, 3) to the last stage's map (b, h / 32, w / 32, channels); frozen
 function hoi.resnet.read(file, prefix) end

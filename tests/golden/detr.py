@@ -4,7 +4,6 @@ import math
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from resnet import conv_norm, conv_of, stages
@@ -165,6 +164,5 @@ def make_detr():
     write("detr", {"pixels": pixels[None], "scores": scores, "labels": labels,
                    "corners": corners * torch.tensor(picture.size * 2),
                    "sizes": torch.tensor(sizes), **out})
-    path = HERE / "detr_weights.safetensors"
-    save_file({key: value.half().contiguous() for key, value in weights.items()}, path)
-    path.chmod(0o644)
+    torch.save({"model": {key: value.half().contiguous() for key, value in weights.items()}},
+               HERE / "detr.pth")
