@@ -76,6 +76,16 @@ function dataset.new(fields, size, item)
   return self
 end
 
+-- Gets the first pictures of a data set, as one of its own.
+function dataset.first(set, count)
+  local fields <const> = {}
+  for key, value in pairs(set) do
+    fields[key] = value
+  end
+  local whole <const> = hidden[set]
+  return dataset.new(fields, math.min(count, whole.size), whole.item)
+end
+
 -- Gets the folder of a path, "." where it has none.
 function dataset.folder_of(path)
   return path:match "^(.*)/[^/]*$" or "."

@@ -2,6 +2,7 @@
 local boxes = require "hoi.detector".detector
 local data = require "hoi.data"
 local embedded = require "hoi.embedded"
+local hoi = require "hoi"
 local json = require "hoi.json"
 local load_image = require "hoi.image".load
 local system = require "hoi.system"
@@ -330,6 +331,38 @@ describe("pretrain, and what takes its models", function()
     end
     assert.is_true(figures.retrieval.text_first >= 0)
     assert.is_number(figures.boxes.person)
+  end)
+
+  it("evaluate: data of one's own, its classes one by one, a plot, boxes kept", function()
+    works("scripts/draw.lua", "--count", 3, "--out", folder .. "/own")
+    local truth = folder .. "/own.json"
+    for _ = 1, 2 do
+      local output = works("scripts/evaluate.lua", "--model", clip_folder, "--data", "folder",
+        "--file", truth, "--size", 2, "--detector", "boxes", "--detector-file", truth, "--cache",
+        "--table", "--plot", folder .. "/bars.png", "--json", folder .. "/figures.json")
+      assert.matches("boxes boxes", output)
+      assert.matches("truths", output)
+      local figures = json.load(folder .. "/figures.json").detector
+      assert.are.equal(60, #figures.classes)
+      assert.is_true(figures.full >= 0 and figures.full <= 1)
+      assert.is_true(load_image(folder .. "/bars-detector.png").width >= 400)
+    end
+    local _, errors = run("scripts/evaluate.lua", "--data", "vcoco")
+    assert.matches("needs %-%-file", errors)
+  end)
+
+  it("evaluate: a trained method's file, which must be of this data's classes", function()
+    local clip = hoi.clip(clip_folder)
+    local setting = data.mini { size = 1, setting = "unseen_verb" }
+    local method = hoi.method("ezhoi", clip, setting.targets)
+    system.make_folder(folder .. "/trained")
+    method:save(folder .. "/trained/prompts.safetensors")
+    local output = works("scripts/evaluate.lua", "--model", clip_folder, "--size", 2, "--boxes",
+      "truth", "--setting", "unseen_verb", "--prompts", folder .. "/trained")
+    assert.matches("Method ezhoi", output)
+    local _, errors = run("scripts/evaluate.lua", "--model", clip_folder, "--size", 2, "--boxes",
+      "truth", "--prompts", folder .. "/trained")
+    assert.matches("class %d+ is ", errors)
   end)
 end)
 
