@@ -81,7 +81,8 @@ static bool read_text_config(hoi_clip *clip, const cJSON *top, const char *label
 static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
     hoi_tower *v = &clip->visual;
     const cJSON *kind = cJSON_GetObjectItemCaseSensitive(top, "model_type");
-    bool owl = cJSON_GetStringValue(kind) && strcmp(cJSON_GetStringValue(kind), "owlvit") == 0;
+    const char *name = cJSON_GetStringValue(kind) ? cJSON_GetStringValue(kind) : "";
+    bool owl2 = strcmp(name, "owlv2") == 0, owl = owl2 || strcmp(name, "owlvit") == 0;
     reader r = {label, top, "", true};
     clip->width = integer_of(&r, "projection_dim", 512);
     r = (reader){label, section_of(top, "vision_config", "vision_config_dict"), "vision_config.",
@@ -93,7 +94,7 @@ static bool read_config(hoi_clip *clip, const cJSON *top, const char *label) {
     v->depth = integer_of(&r, "num_hidden_layers", 12);
     v->heads = integer_of(&r, "num_attention_heads", 12);
     v->size = integer_of(&r, "image_size", owl ? 768 : 224);
-    v->patch = integer_of(&r, "patch_size", 32);
+    v->patch = integer_of(&r, "patch_size", owl2 ? 16 : 32);
     v->eps = (float)number_of(&r, "layer_norm_eps", 1e-5);
     v->activation = activation_of(&r);
     if (r.ok && (v->size % v->patch != 0 || v->width % v->heads != 0 ||
@@ -196,7 +197,8 @@ hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label
         clip->preprocess = (hoi_preprocess){clip->visual.size,
                                             false,
                                             {0.48145466f, 0.4578275f, 0.40821073f},
-                                            {0.26862954f, 0.26130258f, 0.27577711f}};
+                                            {0.26862954f, 0.26130258f, 0.27577711f},
+                                            false};
     }
     cJSON_Delete(top);
     if (ok && (clip->visual.depth == 0 || add_visual(clip)) && add_text(clip))

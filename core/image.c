@@ -551,6 +551,8 @@ static void normalize(const hoi_image *image, const hoi_preprocess *p, float *ou
 bool hoi_image_preprocess(const hoi_image *image, const hoi_preprocess *p, float *out) {
     if (!check_preprocess(p))
         return false;
+    if (p->pad)
+        return hoi_image_preprocess_square(image, p, out);
     int64_t w = image->width, h = image->height, size = p->size;
     int width = (int)(p->warp || w <= h ? size : (int64_t)((double)(size * w) / (double)h));
     int height = (int)(p->warp || h <= w ? size : (int64_t)((double)(size * h) / (double)w));

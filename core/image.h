@@ -14,11 +14,13 @@ typedef struct hoi_image {
 } hoi_image;
 
 /* What a tower wants to see: (3, size, size) of (value / 255 - mean) / std. With warp the picture
-   is resized straight to size x size, else its short side becomes `size` and the centre is cut. */
+   is resized straight to size x size; with pad it is filled up to a square, as
+   hoi_image_preprocess_square does; else its short side becomes `size` and the centre is cut. */
 typedef struct hoi_preprocess {
     int size;
     bool warp;
     float mean[3], std[3];
+    bool pad;
 } hoi_preprocess;
 
 /* Makes a black picture. Fails above 32767 pixels a side or 2^27 in all, here and in every function
@@ -67,6 +69,12 @@ hoi_image *hoi_image_crop_square(const hoi_image *image, const float box[4], flo
    (bicubic, on a Pillow picture), CenterCrop, ToTensor, Normalize: long side = int(size * long /
    short), offsets rounded half to even. */
 bool hoi_image_preprocess(const hoi_image *image, const hoi_preprocess *preprocess, float *out);
+
+/* The same for a tower that wants `pad`: filled up with grey (0.5) on the right or below to a
+   square, then resized as OWLv2's authors do (scikit-image: a Gaussian against aliasing, linear
+   interpolation), without rounding in between. */
+bool hoi_image_preprocess_square(const hoi_image *image, const hoi_preprocess *preprocess,
+                                 float *out);
 
 /* Writes the squares around several boxes (see hoi_image_crop_square), each resized and normalised.
    boxes: (count, 4), out: (count, 3, size, size). */

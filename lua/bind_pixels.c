@@ -5,13 +5,14 @@
 
 #include <string.h>
 
-/* Reads {size, warp, mean, std} at `index`. */
+/* Reads {size, warp, pad, mean, std} at `index`. */
 static hoi_preprocess read_preprocess(lua_State *L, int index) {
     hoi_preprocess p = {.size = 224};
     const char *const lists[2] = {"mean", "std"};
     luaL_checktype(L, index, LUA_TTABLE);
     p.size = (int)bind_integer(L, index, "size", 224);
     p.warp = bind_boolean(L, index, "warp", false);
+    p.pad = bind_boolean(L, index, "pad", false);
     for (int k = 0; k < 2; ++k) {
         if (lua_getfield(L, index, lists[k]) != LUA_TTABLE)
             luaL_error(L, "pixels: '%s' is a list of three numbers", lists[k]);

@@ -22,14 +22,22 @@ local function is_resnet(config)
   return type(vision) == "table" and vision.layers ~= nil
 end
 
+-- CLIP cuts its square from the middle, OWL-ViT squeezes, OWLv2 fills up; the file beside the
+-- weights may say otherwise.
 local function preprocessing(self, file)
+  local kind <const> = json.decode(self.config).model_type
   local p <const> = {
-    size = self.visual.size, warp = false,
+    size = self.visual.size, warp = kind == "owlvit", pad = kind == "owlv2",
     mean = { 0.48145466, 0.4578275, 0.40821073 }, std = { 0.26862954, 0.26130258, 0.27577711 },
   }
   if file then
     p.mean, p.std = file.image_mean or p.mean, file.image_std or p.std
-    p.warp = file.do_center_crop == false
+    if type(file.do_center_crop) == "boolean" then
+      p.warp = not file.do_center_crop
+    end
+    if type(file.do_pad) == "boolean" and kind == "owlv2" then
+      p.pad = file.do_pad
+    end
   end
   return p
 end
@@ -261,7 +269,7 @@ function Clip:save(folder, given)
   json.save(folder .. "/preprocessor_config.json", {
     size = self.preprocess.size, crop_size = self.preprocess.size, resample = 3,
     image_mean = self.preprocess.mean, image_std = self.preprocess.std,
-    do_center_crop = not self.preprocess.warp,
+    do_center_crop = not (self.preprocess.warp or self.preprocess.pad),
   })
   if self.tokenizer then
     self.tokenizer:save(folder)

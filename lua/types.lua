@@ -226,7 +226,7 @@ local Pixels = {}
 
 --- Gets preprocessed pictures; by default Pillow's bicubic filter, to the byte.
 ---@param images hoi.Image|hoi.Image[]
----@param preprocess { size: integer, warp?: boolean, mean: number[], std: number[] } # size = 224; warp = false: cut a square from the middle; true: squeeze
+---@param preprocess { size: integer, warp?: boolean, pad?: boolean, mean: number[], std: number[] } # size = 224; warp = false: cut a square from the middle; true: squeeze; pad = true: fill up with grey, as OWLv2
 ---@return hoi.Tensor # (n, 3, size, size)
 function Pixels.of(images, preprocess) end
 
@@ -2378,7 +2378,7 @@ function ResNetTower:release() end
 ---@field text hoi.Tower
 ---@field width integer # of the joint space
 ---@field tokenizer? hoi.Tokenizer
----@field preprocess { size: integer, warp: boolean, mean: number[], std: number[] } # how pictures are prepared; warp: squeezed into the square instead of cut
+---@field preprocess { size: integer, warp: boolean, pad: boolean, mean: number[], std: number[] } # how pictures are prepared; warp: squeezed into the square instead of cut; pad: filled up to it
 ---@field folder? string|false # the path it was opened by; nil: the program's own; false: a new one
 ---@field file? string # the weights' file, of one that was opened
 ---@field config string # config.json
@@ -2529,11 +2529,11 @@ function Tower:release() end
 ---------------------------------------------------------------------------- OWL-ViT
 
 --- A detector whose classes are sentences: OWL-ViT (Minderer et al. 2022), CLIP's towers and two small heads on the
---- patches. As a detector it is `hoi.detector "owlvit"`; this is the model, to be trained.
+--- patches, or OWLv2 (2023), with a third one. As a detector it is `hoi.detector "owlvit"`; this is the model, to be trained.
 ---@class hoi.owlvit
 hoi.owlvit = {}
 
---- Opens an OWL-ViT from a Hugging Face folder (google/owlvit-base-patch32), or the program's own of the drawn world.
+--- Opens an OWL-ViT or OWLv2 from a Hugging Face folder (google/owlvit-base-patch32, google/owlv2-base-patch16), or the program's own of the drawn world.
 --- Raises an error that names what is missing.
 ---@param folder? string # nil: the program's own
 ---@param options? { dtype?: "stored"|"float32" } # dtype = "stored"
@@ -2548,7 +2548,7 @@ function hoi.owlvit.new(clip) end
 --- An OWL-ViT.
 ---@class hoi.OwlVit
 ---@field clip hoi.Clip
----@field heads table<string, hoi.Tensor> # by Hugging Face's names: layer_norm, box_head.dense0 .. 2, class_head.dense0, class_head.logit_shift, class_head.logit_scale, each .weight and .bias
+---@field heads table<string, hoi.Tensor> # by Hugging Face's names: layer_norm, box_head.dense0 .. 2, class_head.dense0, class_head.logit_shift, class_head.logit_scale, OWLv2's objectness_head.dense0 .. 2, each .weight and .bias
 ---@field grid integer # patches along a side
 ---@field bias hoi.Tensor # (grid * grid, 4) added to the boxes before the sigmoid: each patch's own place
 local OwlVit = {}
@@ -2563,6 +2563,7 @@ function OwlVit:queries(sentences) end
 ---@param queries hoi.Tensor # (q, d)
 ---@return hoi.Tensor # (b, patches, q) logits
 ---@return hoi.Tensor # (b, patches, 4) centre, width and height in 0..1 of the preprocessed picture
+---@return hoi.Tensor? # OWLv2: (b, patches) logits of there being anything
 function OwlVit:forward(pixels, queries) end
 
 --- Finds things in a picture: each patch's best query, where its score is good; nothing is suppressed.

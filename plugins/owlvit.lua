@@ -1,5 +1,5 @@
--- owlvit: the default detector: OWL-ViT, whose classes are sentences. Without a folder it is the
--- small one of the drawn world inside the program.
+-- owlvit: the default detector: OWL-ViT or OWLv2, whose classes are sentences. Without a folder it
+-- is the small one of the drawn world inside the program.
 local options <const> = require "hoi.options"
 local owlvit <const> = require "hoi.owlvit"
 
@@ -48,6 +48,7 @@ return {
       { score_threshold = self.score })
   end,
   close = function(self)
-    self.model.clip:release()
+    self.model:release()
+    self.queries:release()
   end,
 }

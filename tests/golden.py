@@ -27,6 +27,7 @@ import ezhoi_whole  # noqa: E402
 import fewshot  # noqa: E402
 import folders  # noqa: E402
 import losses  # noqa: E402
+import owlv2  # noqa: E402
 import owlvit  # noqa: E402
 import regions  # noqa: E402
 import relatives  # noqa: E402
@@ -41,6 +42,7 @@ MAKERS = {
     "clip_gradients": clip.make_clip_gradients,
     "clip_adamw": clip.make_clip_adamw,
     "owlvit": owlvit.make_owlvit,
+    "owlv2": owlv2.make_owlv2,
     "blocks": blocks.make_blocks,
     "maple": blocks.make_maple,
     "fewshot": fewshot.make_fewshot,

@@ -15,8 +15,11 @@
 
 #include <cmocka.h>
 
-static const hoi_preprocess clip = {
-    8, false, {0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}};
+static const hoi_preprocess clip = {8,
+                                    false,
+                                    {0.48145466f, 0.4578275f, 0.40821073f},
+                                    {0.26862954f, 0.26130258f, 0.27577711f},
+                                    false};
 static cJSON *golden;
 
 /* ------------------------------------------------------------------ what the tests stand on */
@@ -275,7 +278,7 @@ static void preprocess_sees_torchvisions_pixels_at_awkward_sizes(void **state) {
     cJSON_ArrayForEach(one, key(golden, "seen")) {
         int width = (int)at(key(one, "from"), 0), height = (int)at(key(one, "from"), 1);
         int size = key(one, "size")->valueint, pixels = size * size;
-        hoi_preprocess p = {size, cJSON_IsTrue(key(one, "warp")), {0, 0, 0}, {1, 1, 1}};
+        hoi_preprocess p = {size, cJSON_IsTrue(key(one, "warp")), {0, 0, 0}, {1, 1, 1}, false};
         hoi_image *image = made_up("noise", width, height), *seen = hoi_image_new(size, size);
         assert_true(hoi_image_preprocess(image, &p, out));
         for (int i = 0; i < pixels; i++)
@@ -307,7 +310,7 @@ static void a_needle_is_seen_without_resizing_all_of_it(void **state) {
     (void)state;
     hoi_image *image = made_up(
         "noise", 2, 32000); /* resized as a whole it would have 57 thousand million pixels */
-    hoi_preprocess p = {1900, false, {0, 0, 0}, {1, 1, 1}};
+    hoi_preprocess p = {1900, false, {0, 0, 0}, {1, 1, 1}, false};
     float *out = malloc(3 * 1900 * 1900 * sizeof *out);
     assert_true(hoi_image_preprocess(image, &p, out));
     assert_true(out[0] >= 0 && out[0] <= 1);

@@ -224,3 +224,94 @@ describe("owlvit", function()
     says("did you mean 'dtype'?", owlvit.open, golden .. "owlvit", { dtyp = "float32" })
   end)
 end)
+
+describe("owlv2", function()
+  -- The golden picture: columns 1 to 40 of the photo, or a small part of it.
+  local function picture(name)
+    local photo <close> = hoi.image(golden .. "image_photo.png")
+    return name == "tall" and photo:crop { 0, 0, 40, photo.height } or photo:crop { 3, 5, 43, 25 }
+  end
+
+  it("has the golden queries, boxes, logits and objectness of transformers", function()
+    local detector <close> = owlvit.open(golden .. "owlv2")
+    local file <close> = safetensors.open(golden .. "owlv2.safetensors")
+    local queries = detector:queries { "a dog", "a photo of a ball", "x" }
+    near(file:tensor "text_embeds", queries, 1e-5, "text_embeds")
+    local pixels = hoi.concat({ file:tensor "pixel_values",
+      file:tensor "prepared.tall":reshape(1, 3, 64, 64) }, 1)
+    local logits, boxes, objectness = detector:forward(pixels, queries)
+    near(file:tensor "logits", logits, 1e-5, "logits")
+    near(file:tensor "pred_boxes", boxes, 1e-5, "pred_boxes")
+    near(file:tensor "objectness_logits", objectness, 1e-5, "objectness_logits")
+  end)
+
+  it("sees pictures filled up to a square, as its authors prepare them", function()
+    local detector <close> = owlvit.open(golden .. "owlv2")
+    local file <close> = safetensors.open(golden .. "owlv2.safetensors")
+    for _, name in ipairs { "tall", "small" } do
+      local image <close> = picture(name)
+      near(file:tensor("prepared." .. name):reshape(1, 3, 64, 64), detector.clip:pixels(image),
+        1e-5, name)
+    end
+  end)
+
+  it("finds boxes in pixels of the picture, not of its square", function()
+    local detector <close> = owlvit.open(golden .. "owlv2")
+    local file <close> = safetensors.open(golden .. "owlv2.safetensors")
+    local image <close> = picture "tall"
+    local sentences_of_it = { "a dog", "a photo of a ball", "x" }
+    local found = detector:detect(image, sentences_of_it, detector:queries(sentences_of_it),
+      { score_threshold = 0 })
+    local boxes = file:tensor "pred_boxes":totable()[2]
+    local scores = file:tensor "logits":sigmoid():totable()[2]
+    assert.are.equal(16, #found)
+    for i, each in ipairs(found) do
+      local cx, cy, w, h = table.unpack(boxes[i])
+      local side = math.max(image.width, image.height)
+      local wanted = { cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2 }
+      for k = 1, 4 do
+        local most = k % 2 == 1 and image.width or image.height
+        assert.is_near(math.max(0, math.min(most, wanted[k] * side)), each.box[k], 1e-3)
+      end
+      assert.is_near(math.max(table.unpack(scores[i])), each.score, 1e-5)
+    end
+  end)
+
+  it("is a detector, and the same from a folder it has written", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    finally(function()
+      for _, name in ipairs(system.list(folder)) do
+        os.remove(folder .. "/" .. name)
+      end
+      os.remove(folder)
+    end)
+    local image <close> = picture "small"
+    local function detected(path)
+      local detector <close> = hoi.detector("owlvit",
+        { folder = path, labels = { "dog", "ball" }, score = 0 })
+      return detector:detect(image)
+    end
+    do
+      local model <close> = owlvit.open(golden .. "owlv2")
+      assert.is_true(model.clip.preprocess.pad)
+      model:save(folder)
+      local names = {}
+      for _, p in ipairs(model:parameters()) do
+        names[p[1]] = true
+      end
+      assert.is_true(names["objectness_head.dense2.bias"])
+    end
+    assert.are.same(detected(golden .. "owlv2"), detected(folder))
+  end)
+
+  it("takes OWL-ViT's defaults where a folder says nothing", function()
+    local clip <close> = hoi.clip.new { config = { model_type = "owlv2", projection_dim = 8,
+      text_config = { hidden_size = 8, num_attention_heads = 1, num_hidden_layers = 1,
+        intermediate_size = 8, vocab_size = 10 },
+      vision_config = { hidden_size = 8, num_attention_heads = 1, num_hidden_layers = 1,
+        intermediate_size = 8 } } }
+    assert.are.same({ 768, 16, 16 }, { clip.visual.size, clip.visual.patch, clip.text.places })
+    assert.are.same({ true, false }, { clip.preprocess.pad, clip.preprocess.warp })
+  end)
+end)
