@@ -170,7 +170,7 @@ function study.page(list, path)
     made:add("<details><summary>All settings</summary><pre>"
       .. page.escape(json.encode(results.settings, { pretty = true })) .. "</pre></details>")
   end
-  made:data("results", #list == 1 and list[1] or list)
+  made:data("results", #list == 1 and list[1] or table.move(list, 1, #list, 1, {}))
   system.make_folder(path:match "^(.+)/[^/]*$" or ".")
   made:save(path)
 end

@@ -152,7 +152,7 @@ local function main()
     list[#list + 1] = run(name)
   end
   if args.json then
-    json.save(args.json, #list == 1 and list[1] or json.array { table.unpack(list) })
+    json.save(args.json, #list == 1 and list[1] or table.move(list, 1, #list, 1, {}))
   end
   if args.html then
     study.page(list, args.html)
