@@ -164,6 +164,19 @@ function published.load(method, tensor, context)
   return missing
 end
 
+-- Fills a method from a file of the authors' (their .pt, or any file hoi.weights opens); gets what
+-- it lacks.
+function published.open(method, path, context)
+  local file <close> = require "hoi.weights".weights(path)
+  local prefix = ""
+  for _, name in ipairs(file:names()) do -- "model_state_dict.", maybe "module." behind it
+    prefix = name:match "^(.*)logit_scale_HO$" or prefix
+  end
+  return published.load(method, function(name)
+    return file:shape(prefix .. name) and file:tensor(prefix .. name)
+  end, context)
+end
+
 -- State dict name -> tensor of a method: what published.load reads.
 function published.state(method)
   local parts <const>, state <const> = {}, {}

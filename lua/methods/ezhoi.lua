@@ -311,6 +311,14 @@ function ezhoi:add_class(class)
   return place
 end
 
+-- Fills what is learned from a checkpoint of the method's authors (a file that hoi.weights opens;
+-- mode = "released"). Gets the list of what it lacks: the base prompts at least, which the
+-- published code draws at random and does not save. context: these, (layers, length, width), where
+-- one has them.
+function ezhoi:read_published(path, context)
+  return require "hoi.ezhoi.published".open(self, path, context)
+end
+
 -- Reads these classes (ascending places) in place of those that the selection rule finds.
 function ezhoi:read_classes(places)
   self.given_classes = places

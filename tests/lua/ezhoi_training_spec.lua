@@ -348,6 +348,14 @@ describe("files", function()
       return state[name]
     end, method.module.context))
     assert.is_true(scores(method, batch):bytes() == scores(again, batch):bytes())
+    local path, file = temporary(), {}
+    for name, x in pairs(state) do
+      file["model_state_dict." .. name] = x
+    end
+    safetensors.save(path, file)
+    local third = open(clip, { mode = "released" })
+    assert.are.equal(0, #third:read_published(path, method.module.context))
+    assert.is_true(scores(method, batch):bytes() == scores(third, batch):bytes())
     state["mem_adapter.up_proj_mem.weight"] = hoi.zeros { 3, 3 }
     says("'mem_adapter.up_proj_mem.weight' is", published.load, again, function(name)
       return state[name]
