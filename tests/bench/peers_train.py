@@ -420,7 +420,8 @@ def run_case(case):
     torch.set_num_threads(case["threads"])
     s = argparse.Namespace(**(SMALL if case["small"] else FULL))
     if case["kind"] == "step" and needed_mb(case, s) > 0.9 * available_mb():
-        return {"skipped": f"needs {needed_mb(case, s):.0f} MB, there are {available_mb():.0f}"}
+        return {"skipped": f"needs about {needed_mb(case, s):.0f} MB, more than nine tenths of "
+                           f"the {available_mb():.0f} MB there are"}
     Path("/proc/self/oom_score_adj").write_text("1000")     # if memory runs out, this goes first
     return (train_case if case["kind"] == "step" else inference_case)(case, s)
 
