@@ -1,6 +1,7 @@
 /* bind_image: hoi.image: pictures from files, drawing on them, sheets and plots of them. */
 #include "core/canvas.h"
 #include "lua/bind.h"
+#include "lua/image_show.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -523,11 +524,15 @@ int luaopen_hoi_image(lua_State *L) {
                                        {"save", image_save},
                                        {"bytes", image_bytes},
                                        {"encode", image_encode},
+                                       {"preview", image_preview},
+                                       {"show", image_show},
                                        {"draw", image_draw},
                                        {"draw_interactions", image_draw_interactions},
                                        {NULL, NULL}};
-    static const luaL_Reg metamethods[] = {
-        {"__index", image_index}, {"__tostring", image_tostring}, {NULL, NULL}};
+    static const luaL_Reg metamethods[] = {{"__index", image_index},
+                                           {"__tostring", image_tostring},
+                                           {"__show", image_shown},
+                                           {NULL, NULL}};
     static const luaL_Reg functions[] = {{"load", image_load},     {"new", image_new},
                                          {"decode", image_decode}, {"sheet", image_sheet},
                                          {"plot", image_plot},     {NULL, NULL}};

@@ -200,6 +200,15 @@ function Image:save(path) end
 ---@return string
 function Image:encode(kind, options) end
 
+--- Gets the picture as text for a terminal: kitty's protocol, sixels, or coloured Unicode blocks. Needs libchafa at build.
+---@param options? { columns?: integer, rows?: integer, kind?: "auto"|"blocks"|"sixel"|"kitty" } # cells at most (default: the terminal's); kind (default "auto": what the environment says the terminal can)
+---@return string
+function Image:preview(options) end
+
+--- Shows the picture in the terminal. Where standard output is none (and no kind is asked for), writes a file and its path.
+---@param options? { columns?: integer, rows?: integer, kind?: "auto"|"blocks"|"sixel"|"kitty" } # as preview's
+function Image:show(options) end
+
 --- Gets the pixels: rows from the top, red, green and blue byte of each pixel.
 ---@return string # width x height x 3 bytes
 function Image:bytes() end

@@ -152,3 +152,77 @@ describe("hoi.image", function()
     raises("item 1: hoi.Image was released", image.sheet, { black })
   end)
 end)
+
+describe("a picture in the terminal", function()
+  local program = arg[-1]
+
+  -- A test that needs previews; skipped, by name, where hoi was built without them.
+  local function previewed(test)
+    return function()
+      local dot <close> = image.new(1, 1)
+      local ok, message = pcall(dot.preview, dot, { kind = "blocks" })
+      if not ok and message:find("libchafa", 1, true) then
+        return pending("built without libchafa")
+      end
+      test()
+    end
+  end
+
+  local function output_of(command)
+    local pipe <close> = assert(io.popen(command))
+    return pipe:read "a"
+  end
+
+  local red = image.new(40, 20, ("\255\0\0"):rep(800))
+
+  it("is blocks of its colours, in its proportions", previewed(function()
+    local text = red:preview { columns = 12, rows = 12, kind = "blocks" }
+    assert.are.equal(3, select(2, text:gsub("\n", ""))) -- a cell is twice as high as wide
+    assert.matches("\27%[[%d;]*255;0;0", text)
+    assert.are.equal(2, select(2, red:preview { columns = 80, rows = 2, kind = "blocks" }
+      :gsub("\n", "")))
+  end))
+
+  it("is sixels or kitty's pixels where asked for", previewed(function()
+    assert.matches("\27P[%d;]*q", red:preview { kind = "sixel" })
+    assert.matches("\27_G[^\27]*f=%d+", red:preview { kind = "kitty", columns = 4, rows = 2 })
+  end))
+
+  it("is refused in no cells, and in unknown kinds", previewed(function()
+    assert.has_error(function() red:preview { columns = 0 } end,
+      "image: a preview of 0 x 23 cells: 1 to 1000 each expected")
+    local ok, message = pcall(red.preview, red, { kind = "ascii" })
+    assert.is_false(ok)
+    assert.matches("option 'kind': auto, blocks, sixel or kitty expected, got 'ascii'", message)
+  end))
+
+  it("is a file where standard output is no terminal", function()
+    local path = output_of(([[%s -e "require'hoi'.image.new(3, 2):show()"]]):format(program))
+    path = path:match "^(%S+%.png)\n$"
+    assert.is_truthy(path)
+    local again <close> = image.load(path)
+    os.remove(path)
+    assert.are.same({ 3, 2 }, { again.width, again.height })
+  end)
+
+  it("shows itself on a terminal, also at the prompt", previewed(function()
+    if output_of("command -v script") == "" then
+      return pending "no program 'script' to make a terminal"
+    end
+    local function typed(words, lines)
+      return output_of(("printf '%s' | TERM=xterm-256color script -qec \"%s %s\" /dev/null"):format(
+        lines, program, words))
+    end
+    local shown = typed("-e 'require[[hoi]].image.new(8, 8, ([[zzz]]):rep(64)):show{ rows = 4 }'",
+      "")
+    assert.matches("\27%[[%d;]*122;122;122", shown)
+    assert.is_nil(shown:find ".png")
+    local answer = typed("-i", "hoi.image.new(8, 8, (string.char(122)):rep(192))\\n")
+    assert.matches("Image 8x8\r?\n.*\27%[[%d;]*122;122;122", answer)
+  end))
+
+  it("is one line at the prompt without a terminal", function()
+    assert.are.equal("Image 40x20\n",
+      output_of(("echo 'hoi.image.new(40, 20)' | %s -i 2>/dev/null"):format(program)))
+  end)
+end)
