@@ -51,6 +51,9 @@ typedef struct hoi_clip {
     int parameter_count;
 } hoi_clip;
 
+/* Sets the sizes of a model from the text of config.json (Hugging Face's, absent values are its
+   defaults); nothing is made. label: what messages call the text. */
+bool hoi_clip_configure(hoi_clip *clip, const char *config, const char *label);
 /* Reads config.json (Hugging Face's, absent values are its defaults) and makes towers of zeros
    (gains: ones): to be trained or filled. Where vision_config has `layers`, pictures are read by a
    ResNet, which is not made here: `visual` then has no blocks. label: what messages call the text. NULL after hoi_fail.
