@@ -69,7 +69,7 @@ hoi_meter *hoi_meter_new(hoi_measure measure, int classes, const int *objects,
     *meter = (hoi_meter){.measure = measure,
                          .iou_threshold = iou_threshold,
                          .classes = classes,
-                         .box_count = measure == hoi_measure_interactions ? 2 : 1,
+                         .box_count = measure == hoi_measure_boxes ? 1 : 2,
                          .objects = copy,
                          .truth_count = truth_count};
     return meter;
@@ -264,6 +264,14 @@ static bool take_truth(const hoi_meter *meter, const struct entry *detection,
     return true;
 }
 
+/* Tells whether a recall of hits / truths reaches a tenth. */
+static bool reaches(hoi_measure measure, size_t hits, int truths, int level) {
+    if (measure == hoi_measure_interactions)
+        return 10 * hits >= (size_t)level * (size_t)truths;
+    double tenth = level < 5 ? level * 0.1 : 1 - (10 - level) * 0.1; /* as torch.linspace */
+    return (double)hits / truths >= tenth;
+}
+
 /* What the detections of a class came to, by falling score: right[i] tells whether the i-th is. */
 static double integrate(hoi_measure measure, const unsigned char *right, size_t count, int truths) {
     size_t hits = 0;
@@ -273,8 +281,8 @@ static double integrate(hoi_measure measure, const unsigned char *right, size_t 
     double sum = 0, greatest = 0;
     int level = 10; /* the highest tenth of recall that is not summed yet */
     for (size_t i = count; i-- > 0;) {
-        while (level >= 0 && 10 * hits < (size_t)level * (size_t)truths) {
-            sum += measure == hoi_measure_interactions ? greatest : 0;
+        while (level >= 0 && !reaches(measure, hits, truths, level)) {
+            sum += measure == hoi_measure_boxes ? 0 : greatest;
             level--;
         }
         greatest = fmax(greatest, (double)hits / (double)(i + 1));

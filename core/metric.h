@@ -13,11 +13,17 @@
      detection of those that overlap their truth by more than the threshold is right, all else is
      wrong. AP = the mean, over recall 0, 0.1, .. 1, of the greatest precision at that recall or
      above. (Recalls are compared as fractions: 3 of 10 is 0.3.)
+   - hoi_measure_published: the same with recalls as the published code compares them, in doubles
+     with 3 x 0.1, which is a little more than 3 / 10: a recall of just 0.3 misses it.
    - hoi_measure_boxes (one box; COCO and VOC 2010): by falling score each detection takes the free
      truth it overlaps most, by at least the threshold; one that finds none is wrong. AP = the area
      under the precision's envelope.
    Equal scores, or overlaps: what was added first comes first. */
-typedef enum hoi_measure { hoi_measure_interactions, hoi_measure_boxes } hoi_measure;
+typedef enum hoi_measure {
+    hoi_measure_interactions,
+    hoi_measure_published,
+    hoi_measure_boxes
+} hoi_measure;
 
 typedef struct hoi_meter hoi_meter;
 

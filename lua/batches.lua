@@ -3,8 +3,8 @@
 -- and however many threads there are: who resumes asks for the next one.
 local dataset <const> = require "hoi.data.dataset"
 local make_detections <const> = require "hoi.detections"
+local make_guidance <const> = require "hoi.guidance"
 local make_loader <const> = require "hoi.loader"
-local make_store <const> = require "hoi.store"
 local pair_up <const> = require "hoi.pairing".pairs
 local read_options <const> = require "hoi.options"
 local records <const> = require "hoi.record"
@@ -66,7 +66,7 @@ local function put(self, place)
     local s <const> = item.source
     local known <const> = not (self.detector and self.detector.has)
       or self.detector:has(item)
-    local guided <const> = not self.guide or self.guide.store:has(item.identity)
+    local guided <const> = not self.guide or self.guide:has(item)
     self.loader:put {
       path = s.path, kind = s.kind, decoys = s.decoys, seed = s.seed, index = s.index,
       augmented = self.augmented, epoch = epoch, picture = picture,
@@ -163,15 +163,13 @@ end
 local function sample_of(self, entry)
   local item <const>, loaded <const>, o <const> = entry.item, entry.loaded, self.o
   local width <const>, height <const> = loaded:size()
-  local kept <const> = loaded:original()
-  local function original()
-    return kept or item.image
-  end
-  local detections = dataset.true_detections(item)
-  if self.detector then
-    detections = self.detector:detect(setmetatable({ name = item.name, identity = item.identity },
-      { __index = function(_, key) return key == "image" and original() or nil end }))
-  end
+  -- the picture as it was; read once more only where it is asked for and was not kept
+  local picture <const> = setmetatable({ name = item.name, identity = item.identity,
+    image = loaded:original() }, { __index = function(_, key)
+    return key == "image" and item.image or nil
+  end })
+  local detections <const> = self.detector and self.detector:detect(picture)
+    or dataset.true_detections(item)
   local pairs <const> = pair_up(moved(loaded, detections), {
     score_threshold = o.score_threshold, nms_threshold = self.detector and o.nms_threshold or 1,
     min_instances = o.min_instances, max_instances = o.max_instances,
@@ -181,34 +179,13 @@ local function sample_of(self, entry)
     index = entry.picture, name = item.name, identity = item.identity,
     width = width, height = height, pixels = loaded:pixels(o.preprocess.size),
     pairs = pairs, annotations = annotations_of(self, item, loaded),
-    original = o.originals and original() or nil,
+    original = o.originals and picture.image or nil,
   }
   if o.targets then
     sample.labels = pairs:truth(sample.annotations, o.targets, { iou_threshold = o.iou_threshold })
     sample.prior = prior_of(self, pairs, o.targets)
   end
-  return sample, original
-end
-
--- Gives each sample its guidance: from the store, or made for all that lack it in one go.
-local function guide(self, samples, originals)
-  local store <const>, missing <const> = self.guide.store, {}
-  local made
-  for i, sample in ipairs(samples) do
-    if not store:has(sample.identity) then
-      missing[#missing + 1] = originals[i]()
-      missing[sample] = #missing
-    end
-  end
-  for i, sample in ipairs(samples) do
-    sample.guidance = store:tensor(sample.identity, function()
-      if not missing[sample] then -- its file was there, but damaged
-        return self.guide.make({ originals[i]() }):squeeze(1)
-      end
-      made = made or self.guide.make(missing)
-      return made:slice(1, missing[sample], missing[sample]):squeeze(1)
-    end)
-  end
+  return sample, picture
 end
 
 ---------------------------------------------------------------------------- batches
@@ -223,7 +200,7 @@ function Batches:get(step)
     start(self, first)
   end
   self.place = nil -- until the batch is whole: after an error the next one starts afresh
-  local batch <const>, originals <const> = { step = step, broken = {} }, {}
+  local batch <const>, pictures <const> = { step = step, broken = {} }, {}
   batch.epoch = self:at(first)
   for _ = 1, o.size do
     fill(self)
@@ -233,12 +210,12 @@ function Batches:get(step)
     elseif entry and entry.error then
       batch.broken[#batch.broken + 1] = { name = entry.item.name, error = entry.error }
     elseif entry then
-      batch[#batch + 1], originals[#batch + 1] = sample_of(self, entry)
+      batch[#batch + 1], pictures[#batch + 1] = sample_of(self, entry)
       entry.loaded:release()
     end
   end
-  if self.guide then
-    guide(self, batch, originals)
+  for i, x in ipairs(self.guide and self.guide:of(pictures) or {}) do
+    batch[i].guidance = x
   end
   self.place = first + o.size
   return batch
@@ -315,9 +292,6 @@ return function(data, given)
   if o.detector and o.cache and o.detector.identity then
     self.detector = make_detections(o.detector)
   end
-  if o.guide then
-    self.guide = { make = o.guide.make, store = o.guide.store or make_store("guidance",
-      { key = o.guide.key, limit = o.guide.limit or 40e9 }) }
-  end
+  self.guide = o.guide and make_guidance(o.guide) or nil
   return self
 end

@@ -69,10 +69,13 @@ static int *read_objects(lua_State *L, int count) {
 
 /* Pushes a new meter for the classes at 1: a count, or a list of targets or labels. */
 static int meter_new(lua_State *L, const char *class, hoi_measure measure) {
-    static const char *const names[] = {"iou_threshold", NULL};
+    static const char *const names[] = {"iou_threshold", "published", NULL};
+    static const char *const box_names[] = {"iou_threshold", NULL};
     lua_settop(L, 2);
-    bind_options(L, 2, names);
+    bind_options(L, 2, measure == hoi_measure_boxes ? box_names : names);
     double iou = bind_number(L, 2, names[0], 0.5);
+    if (measure != hoi_measure_boxes && bind_boolean(L, 2, names[1], false))
+        measure = hoi_measure_published;
     int classes, *objects = NULL;
     lua_newtable(L); /* 3: classes by name */
     if (lua_isinteger(L, 1)) {

@@ -1,5 +1,6 @@
 -- evaluate: how well interactions are named: HICO-DET's mean average precision, V-COCO's role AP.
 local dataset <const> = require "hoi.data.dataset"
+local make_guidance <const> = require "hoi.guidance"
 local make_report <const> = require "hoi.report"
 local make_role_meter <const> = require "hoi.role_meter"
 local meters <const> = require "hoi.meter"
@@ -43,13 +44,15 @@ end
 return function(method, data, given)
   local o <const> = read_options(given, {
     detector = false, score_threshold = 0.2, nms_threshold = 0.5, "prior_power", "compete",
-    min_instances = 3, max_instances = 15, iou_threshold = 0.5, defaults = false,
-    label = "evaluate",
+    min_instances = 3, max_instances = 15, iou_threshold = 0.5, published = false,
+    guide = false, label = "evaluate",
   })
   local classes <const> = data.targets
     or error("evaluate: the data set has no annotations to measure against", 2)
   local place_of <const>, truths <const> = class_of(method.targets, classes), {}
-  local meter <const> = meters.meter(classes, { iou_threshold = o.iou_threshold })
+  local meter <const> = meters.meter(classes,
+    { iou_threshold = o.iou_threshold, published = o.published })
+  local guide <const> = o.guide and make_guidance(o.guide)
   local roles <const> = classes.name == "vcoco"
     and make_role_meter(nil, { iou_threshold = o.iou_threshold }) or nil
   local open <close> = setmetatable({ meter, roles }, { __close = release_all }) -- luacheck: ignore
@@ -69,8 +72,10 @@ return function(method, data, given)
       min_instances = o.min_instances, max_instances = o.max_instances,
       width = item.width, height = item.height,
     })
-    local scores <const> = method:scores(item.image, pairs,
-      { prior_power = o.prior_power, compete = o.compete })
+    local scores <const> = method:scores(item.image, pairs, {
+      prior_power = o.prior_power, compete = o.compete,
+      sample = guide and { guidance = guide:of({ item })[1] } or nil,
+    })
     for p, row in ipairs(scores) do
       local human <const>, object <const> = pairs.human[p], pairs.object[p]
       for t, score in ipairs(row) do
@@ -84,5 +89,5 @@ return function(method, data, given)
       end
     end
   end
-  return make_report(classes, truths, meter, roles, o.defaults)
+  return make_report(classes, truths, meter, roles, o.published)
 end

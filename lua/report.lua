@@ -135,13 +135,13 @@ function Report:plot(svg)
 end
 
 -- Gets a report of what the meters hold. truths: how many by class.
-return function(targets, truths, meter, roles, defaults)
+return function(targets, truths, meter, roles, published)
   local report <const> = summary((meter:result()), targets)
   report.known_object = summary((meter:result { known_object = true }), targets)
   report.targets, report.truths = targets, truths
   if roles then
-    local first <const>, mean_1 <const> = roles:result { scenario = 1, defaults = defaults }
-    local second <const>, mean_2 <const> = roles:result { scenario = 2, defaults = defaults }
+    local first <const>, mean_1 <const> = roles:result { scenario = 1, defaults = published }
+    local second <const>, mean_2 <const> = roles:result { scenario = 2, defaults = published }
     report.roles = { scenario_1 = mean_1, scenario_2 = mean_2, columns = {} }
     for i, name in ipairs(roles.columns) do
       report.roles.columns[i] = { name = name, scenario_1 = first[i], scenario_2 = second[i] }

@@ -1118,7 +1118,7 @@ function Pairs:truth(annotations, targets, options) end
 --- the threshold each truth's best is right, all else is wrong; AP is the mean of the greatest precision at recall 0, 0.1,
 --- .. 1 and above.
 ---@param targets hoi.Targets|integer # the classes, or how many there are
----@param options? { iou_threshold?: number } # iou_threshold = 0.5
+---@param options? { iou_threshold?: number, published?: boolean } # iou_threshold = 0.5; published = false: recalls are compared as fractions; true: as the published code does, whose third level is a little more than 0.3
 ---@return hoi.Meter
 function hoi.meter(targets, options) end
 
@@ -2768,7 +2768,7 @@ function Method:save(path, metadata) end
 --- classes of its own) is measured by verb and object.
 ---@param method hoi.Method
 ---@param data hoi.Dataset # with annotations
----@param options? { detector?: hoi.Detector|hoi.Detections, prior_power?: number, compete?: "valid"|"all"|"none", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer, iou_threshold?: number, defaults?: boolean, label?: string } # detector: whose boxes; without it the true ones, none suppressed; iou_threshold = 0.5 as in hoi.meter; defaults = false: as in hoi.role_meter's result; label = "evaluate": of the progress bar; the others as in predict
+---@param options? { detector?: hoi.Detector|hoi.Detections, prior_power?: number, compete?: "valid"|"all"|"none", score_threshold?: number, nms_threshold?: number, min_instances?: integer, max_instances?: integer, iou_threshold?: number, published?: boolean, guide?: { make: fun(images: hoi.Image[]): hoi.Tensor, key: string, limit?: number }, label?: string } # detector: whose boxes; without it the true ones, none suppressed; iou_threshold = 0.5 as in hoi.meter; published = false: as in hoi.meter and defaults of hoi.role_meter's result; guide: what a method's `guide` says of the pictures is kept on disk under key, as in hoi.batches; label = "evaluate": of the progress bar; the others as in predict
 ---@return hoi.Report
 function hoi.evaluate(method, data, options) end
 

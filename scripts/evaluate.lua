@@ -14,7 +14,7 @@ data_arguments.add(parser)
 parser:option("--boxes", "truth, detector or both (mini's default; else detector)")
   :choices { "truth", "detector", "both" }
 detector_arguments.add(parser)
-parser:flag("--cache", "keep the detector's boxes on disk, and take those that are there")
+parser:flag("--cache", "keep boxes and guidance on disk, and take what is there")
 parser:option("--prompts", "a trained method: its file, or a folder with prompts.safetensors")
 parser:option("--method", "how interactions are named, without --prompts", "zero_shot")
 parser:option("--view", "zero_shot: crop, roi or both", "crop")
@@ -22,6 +22,7 @@ parser:option("--text", "zero_shot: names, descriptions or both", "both")
 parser:option("--descriptions", "a file of descriptions of the classes")
 parser:option("--compete", "valid, all or none: against which classes a pair's score is a share")
 parser:option("--prior-power", "weight of the detector's scores"):convert(tonumber)
+parser:flag("--published", "recall levels and V-COCO's rows as the published code has them")
 parser:flag("--table", "a line for each class")
 parser:option("--json", "file for the figures")
 parser:option("--plot", "picture of the APs by verb (.png)")
@@ -46,9 +47,14 @@ else
     args.method == "zero_shot" and { view = args.view, text = args.text } or nil)
 end
 
+local guide <const> = args.cache and method.guide and {
+  key = clip:fingerprint(), make = function(images) return method:guide(images) end,
+} or false
+
 local function interactions(name, detector)
   local report <const> = hoi.evaluate(method, data, {
     detector = detector, prior_power = args.prior_power, compete = args.compete, label = name,
+    published = args.published, guide = guide,
   })
   print(("\n%s, %s boxes"):format(method, detector and args.detector or "true"))
   print(report)

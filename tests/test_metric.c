@@ -79,6 +79,25 @@ static void test_recall_of_three_tenths_reaches_the_point_0_3(void **state) {
     hoi_meter_free(meter);
 }
 
+static void test_published_levels_miss_a_recall_of_three_tenths_alone(void **state) {
+    (void)state;
+    for (int found = 1; found <= 10; found++)
+        for (int published = 0; published < 2; published++) {
+            hoi_meter *meter = hoi_meter_new(
+                published ? hoi_measure_published : hoi_measure_interactions, 1, NULL, 0.5);
+            double value;
+            for (int i = 0; i < 10; i++) {
+                const float boxes[8] = {0, 0, 9, 9, 0, 0, 9, 9};
+                assert_true(hoi_meter_truth(meter, i, 0, boxes));
+                assert_true(i >= found || hoi_meter_add(meter, i, 0, 0.5, boxes));
+            }
+            assert_true(hoi_meter_average_precision(meter, 0, false, &value));
+            int levels = found + 1 - (published && found == 3);
+            check_near(value, levels / 11.0, 1e-12, __FILE__, __LINE__);
+            hoi_meter_free(meter);
+        }
+}
+
 static void test_overlap_must_exceed_the_threshold_with_both_boxes(void **state) {
     (void)state;
     hoi_meter *meter = hoi_meter_new(hoi_measure_interactions, 1, NULL, 0.5);
@@ -481,6 +500,7 @@ int main(void) {
         cmocka_unit_test(test_a_class_without_truth_is_nan_and_one_without_detections_zero),
         cmocka_unit_test(test_eleven_points_by_hand),
         cmocka_unit_test(test_recall_of_three_tenths_reaches_the_point_0_3),
+        cmocka_unit_test(test_published_levels_miss_a_recall_of_three_tenths_alone),
         cmocka_unit_test(test_overlap_must_exceed_the_threshold_with_both_boxes),
         cmocka_unit_test(test_only_boxes_have_a_second_choice),
         cmocka_unit_test(test_box_precision_is_the_area_under_the_envelope),

@@ -104,6 +104,43 @@ describe("evaluate", function()
     end
   end)
 
+  it("keeps what a method's frozen tower says of each picture", function()
+    local folder, made, seen = os.tmpname(), 0, {}
+    os.remove(folder)
+    local data = hoi.data.mini { size = 4 }
+    local store = hoi.store("evaluate_spec", { folder = folder, limit = 1e6 })
+    local method = oracle(data, data.targets)
+    local scores = method.scores
+    function method.scores(self, image, pairs, o)
+      seen[#seen + 1] = o.sample.guidance:item()
+      return scores(self, image, pairs)
+    end
+    local guide = { store = store, make = function(images)
+      made = made + #images
+      return hoi.tensor { { images[1]:bytes():byte(5000) } }
+    end }
+    hoi.evaluate(method, data, { guide = guide })
+    method.scores, scores = nil, nil
+    local again = oracle(data, data.targets)
+    local plain = again.scores
+    function again.scores(self, image, pairs, o)
+      assert.are.equal(table.remove(seen, 1), o.sample.guidance:item())
+      return plain(self, image, pairs)
+    end
+    hoi.evaluate(again, data, { guide = guide })
+    assert.are.equal(4, made)
+    assert.are.equal(0, #seen)
+    for _, name in ipairs(require "hoi.system".list(store.folder)) do
+      os.remove(store.folder .. "/" .. name)
+    end
+    for _, path in ipairs { store.folder, store.root, folder } do
+      os.remove(path)
+    end
+    local ok, message = pcall(hoi.evaluate, again, data, { guide = {} })
+    assert.is_false(ok)
+    assert.is_truthy(message:find("guide: { make = function(images), key = text }", 1, true))
+  end)
+
   it("reports V-COCO's roles", function()
     local item = { name = "a", width = 100, height = 100, annotations = {
       { human_box = { 0, 0, 40, 90 }, object_box = { 50, 50, 80, 80 }, verb = "hold",
