@@ -121,7 +121,7 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
     if (g->windows) { /* as many whole pixels at once as leave room in the nearest cache */
         int64_t channels = g->windows->channels;
-        block = channels < 1152 ? 1152 / channels * channels : channels;
+        block = channels < 768 ? 768 / channels * channels : channels;
         block = block < g->k ? block : g->k;
     }
     /* rows go through several panels at once where those are short, or where gathering them costs */

@@ -176,31 +176,41 @@ TILE(12)
    height, width, channels of x, kernel, stride, pad, rows and columns of places. */
 static void gather(__global const float *x, int8 shape, int row, int rows, int from, int length,
                    __local float *out) {
-    int h = shape.s0, w = shape.s1, channels = shape.s2, kernel_size = shape.s3;
-    int first = from / channels, last = first + length / channels;
-    for (int place = row; place < row + rows; ++place) {
-        int top = place / shape.s7 % shape.s6 * shape.s4 - shape.s5,
-            left = place % shape.s7 * shape.s4 - shape.s5;
-        __global const float *picture =
-            x + (long)(place / shape.s7 / shape.s6) * h * w * channels;
-        for (int i = first; i < last;) {
-            int line = top + i / kernel_size, column = left + i % kernel_size,
-                run = min(kernel_size - i % kernel_size, last - i);
-            int begin = clamp(-column, 0, run), end = clamp(w - column, begin, run);
-            if (line < 0 || line >= h)
+    int h = shape.s0, w = shape.s1, channels = shape.s2, size = shape.s3;
+    /* divided once: a division is as long as the copy of a pixel */
+    int pixels = length / channels, a0 = from / channels / size, b0 = from / channels % size;
+    int column = row % shape.s7, line = row / shape.s7 % shape.s6;
+    __global const float *picture = x + (long)(row / shape.s7 / shape.s6) * h * w * channels;
+    for (int r = 0; r < rows; ++r) {
+        int top = line * shape.s4 - shape.s5, left = column * shape.s4 - shape.s5;
+        for (int a = a0, b = b0, rest = pixels; rest > 0; ++a, b = 0) {
+            int run = min(size - b, rest), first = left + b;
+            int begin = clamp(-first, 0, run), end = clamp(w - first, begin, run);
+            if (top + a < 0 || top + a >= h)
                 begin = end = run;
-            __global const float *in = picture + ((long)line * w + column) * channels;
-            int c = 0;
+            __global const float *in = picture + ((long)(top + a) * w + first) * channels;
+            int c = 0, stop = end * channels;
             for (; c < begin * channels; ++c)
                 out[c] = 0.0f;
-            for (; c + VW <= end * channels; c += VW)
+            for (; c + VW <= stop; c += VW)
                 STORE(LOAD(in + c), out + c);
-            for (; c < end * channels; ++c)
+            if (c < stop && stop - VW >= begin * channels) { /* the last ones, some again */
+                STORE(LOAD(in + stop - VW), out + stop - VW);
+                c = stop;
+            }
+            for (; c < stop; ++c)
                 out[c] = in[c];
             for (; c < run * channels; ++c)
                 out[c] = 0.0f;
             out += run * channels;
-            i += run;
+            rest -= run;
+        }
+        if (++column == shape.s7) {
+            column = 0;
+            if (++line == shape.s6) {
+                line = 0;
+                picture += (long)h * w * channels;
+            }
         }
     }
 }
