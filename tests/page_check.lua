@@ -23,49 +23,22 @@ local function quoted(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
-local function output_of(command)
-  local pipe <const> = assert(io.popen(command))
-  local text <const> = pipe:read "a"
-  pipe:close()
-  return text
-end
-
-local function write(path, text)
-  local file <close> = assert(io.open(path, "wb"))
-  assert(file:write(text))
-end
-
-local browser
-for _, name in ipairs { "chromium", "chromium-browser", "google-chrome" } do
-  browser = browser or output_of("command -v " .. name):match "%S+"
-end
-if not browser then
+local browser <const> = dofile "tests/browser.lua"
+if not browser.there then
   io.stderr:write "page_check: no chromium here: apt install chromium\n"
   os.exit(1)
 end
 
 ---------------------------------------------------------------------------- the browser
 
--- A page that holds the one to be looked at in a frame, tries it, and writes down what it saw.
-local LOOK <const> = [[
-<!doctype html><meta charset="utf-8">
-<iframe id="frame" src="%s" style="border:0;width:%dpx;height:800px"></iframe>
-<pre id="seen"></pre>
-<script>
-const frame = document.getElementById('frame');
-frame.onload = () => {
-  const d = frame.contentDocument, w = frame.contentWindow, all = s => [...d.querySelectorAll(s)];
+-- What it sees of predict's page.
+local SCRIPT <const> = [[
   const fire = (e, kind) => e.dispatchEvent(new w.Event(kind, { bubbles: kind !== 'mouseenter' }));
-  const root = d.scrollingElement, photo = all('.photo').find(p => p.querySelector('.found'));
+  const photo = all('.photo').find(p => p.querySelector('.found'));
   const row = photo && photo.querySelector('.found button');
   const verb = d.getElementById('verb'), score = d.getElementById('score');
   const count = () => d.getElementById('count').textContent;
-  const seen = {
-    title: d.title, wide: root.scrollWidth, screen: root.clientWidth, high: root.scrollHeight,
-    outside: all('main *').filter(e => !e.closest('svg') && !e.closest('.box')
-      && e.getBoundingClientRect().right > root.clientWidth + 0.5).length,
-    addresses: all('[src],[href]').map(e => e.getAttribute('src') || e.getAttribute('href'))
-      .filter(a => !a.startsWith('data:')),
+  Object.assign(seen, {
     island: JSON.parse(d.getElementById('predictions').textContent),
     loaded: all('.photo img').filter(i => i.complete && i.naturalWidth > 0).length,
     photos: all('.photo').map(p => ({
@@ -80,7 +53,7 @@ frame.onload = () => {
         words: r.querySelector('.what').textContent })),
     })),
     count: count(),
-  };
+  });
   if (row) {
     fire(row, 'mouseenter');
     seen.pointed = photo.querySelectorAll('.box.lit').length;
@@ -101,32 +74,10 @@ frame.onload = () => {
     score.value = '0.1';
     fire(score, 'input');
     seen.above = [all('.found li:not([hidden])').length, d.getElementById('least').textContent];
-  }
-  document.getElementById('seen').textContent = JSON.stringify(seen);
-};
-</script>]]
+  }]]
 
-local entities <const> = { amp = "&", lt = "<", gt = ">", quot = '"', nbsp = "\u{a0}" }
-
--- Gets what a page looks like at a width, and the lines of its console.
 local function look(folder, name, width)
-  write(folder .. "/look.html", LOOK:format(name, width))
-  local command <const> = ("%s --headless --no-sandbox --disable-gpu --no-first-run"
-    .. " --hide-scrollbars --disable-background-networking --disable-component-update"
-    .. " --allow-file-access-from-files"
-    .. " --enable-logging=stderr --virtual-time-budget=20000 --user-data-dir=%s"
-    .. " --window-size=%d,900 --dump-dom %s 2>%s"):format(browser, quoted(folder .. "/profile"),
-    math.max(width + 40, 500), quoted("file://" .. folder .. "/look.html"),
-    quoted(folder .. "/log"))
-  local dom <const> = output_of(command)
-  local console <const> = {}
-  for line in io.lines(folder .. "/log") do
-    if line:find ":CONSOLE" then
-      console[#console + 1] = line
-    end
-  end
-  local text <const> = dom:match '<pre id="seen">(.-)</pre>' or ""
-  return text ~= "" and json.decode((text:gsub("&(%a+);", entities))), console
+  return browser.look(folder, name, width, SCRIPT)
 end
 
 ---------------------------------------------------------------------------- one page
