@@ -17,6 +17,7 @@ local read_options <const> = require "hoi.options"
 local safetensors <const> = require "hoi.safetensors"
 local system <const> = require "hoi.system"
 local tensors <const> = require "hoi.tensor"
+local weights <const> = require("hoi.weights").weights
 
 local classifier <const> = {}
 
@@ -323,6 +324,37 @@ function common:save(path)
     classes = json.encode(self.task.classes), clip = identity(self.task.clip),
     chosen = json.encode(self.chosen),
   } })
+end
+
+-- Reads what the method's own code saved, whatever the kind of file (hoi.weights).
+function common:read(path)
+  if not self.published then
+    error(("classifier: %s has no published files to read"):format(self.name), 2)
+  end
+  local file <close> = weights(path)
+  local names <const> = file:names()
+  local function find(pattern) -- the one name that ends so, if any
+    for _, name in ipairs(names) do
+      if name:find(pattern .. "$") then
+        return file:tensor(name)
+      end
+    end
+    error(("classifier: %s: nothing in it ends in '%s'; is it of %s?"):format(path,
+      (pattern:gsub("%%", "")), self.name), 0)
+  end
+  local function put(to, x, name)
+    if table.concat(to.shape, "x") ~= table.concat(x.shape, "x") then
+      error(("classifier: %s: '%s' is %s, this %s has %s"):format(path, name,
+        table.concat(x.shape, "x"), self.name, table.concat(to.shape, "x")), 0)
+    end
+    to:write(x)
+  end
+  self:published(function(to, pattern)
+    local x <const> = find(pattern)
+    put(to, x:count() == to:count() and x.rank > to.rank and x:reshape(to.shape) or x,
+      (pattern:gsub("%%", "")))
+  end, file)
+  return self
 end
 
 -- What a file's tensors become: by default, the module's own of the same names and shapes.

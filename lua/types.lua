@@ -2900,6 +2900,12 @@ function Classifier:size() end
 ---@param path string
 function Classifier:save(path) end
 
+--- Reads what the method's own code saved: CoOp's and MaPLe's model.pth.tar-N, CLIP-LoRA's lora_weights.pt. Raises an error for a
+--- method without such files, and for one whose sizes or numbers are not the classifier's.
+---@param path string # whatever hoi.weights opens
+---@return hoi.Classifier # itself
+function Classifier:read(path) end
+
 --- Reads what was learned out of a file; hoi.classifier.load does the rest.
 ---@param file hoi.Weights
 function Classifier:restore(file) end

@@ -80,6 +80,27 @@ function clip_lora:renew(classes)
   return self
 end
 
+-- CLIP-LoRA's lora_weights.pt: layers are counted through both towers, text first.
+function clip_lora:published(put, file)
+  local layer = 0
+  local rank <const>, alpha <const> = file:metadata "metadata.r", file:metadata "metadata.alpha"
+  if rank and tonumber(rank) ~= self.o.rank or alpha and tonumber(alpha) ~= self.o.alpha then
+    error(("clip_lora: the file has rank %s and alpha %s; open with these options"):format(rank,
+      alpha), 0)
+  end
+  for _, side in ipairs { "text", "visual" } do
+    for i = 1, self.task.clip[side].depth do
+      for _, part in ipairs(self.module[side][i] and self.o.parts or {}) do
+        local name <const> = ("layer_%d%%.%s"):format(layer, part == "out" and "proj"
+          or part .. "_proj")
+        put(self.module[side][i][part].down, name .. "%.w_lora_A")
+        put(self.module[side][i][part].up, name .. "%.w_lora_B")
+      end
+      layer = layer + (self.module[side][i] and 1 or 0)
+    end
+  end
+end
+
 -- A's and B's of some parts as one pair: (parts * rank, width), and (places * width, parts * rank)
 -- with each B at its place.
 local function joined(lora, places, width)

@@ -94,6 +94,11 @@ function coop:renew(classes)
   return self
 end
 
+-- CoOp's checkpoint: prompt_learner/model.pth.tar-N.
+function coop:published(put)
+  put(self.module.contexts, "ctx")
+end
+
 function coop:classes()
   local text <const>, l <const> = self.task.clip.text, self.layout
   local x <const> = tensors.concat({ self.module.contexts, l.words }, 1):rows(l.rows)

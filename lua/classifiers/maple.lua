@@ -60,6 +60,22 @@ function maple:renew(classes)
   return self
 end
 
+-- MaPLe's checkpoint: MultiModalPromptLearner/model.pth.tar-N; its lists count from 0.
+function maple:published(put)
+  local prompts <const>, couple <const> = self.module.prompts, self.module.couple
+  put(prompts[1], "prompt_learner%.ctx")
+  for i = 1, #prompts do
+    local deep <const> = ("compound_prompts_text%%.%d"):format(i - 2)
+    local layer <const> = i == 1 and "prompt_learner%.proj"
+      or ("compound_prompt_projections%%.%d"):format(i - 2)
+    if i > 1 then
+      put(prompts[i], deep)
+    end
+    put(couple[i].weight, layer .. "%.weight")
+    put(couple[i].bias, layer .. "%.bias")
+  end
+end
+
 local function spread(prompt, x)
   return prompt:unsqueeze(1):expand(x:size(1), prompt:size(1), prompt:size(2))
 end

@@ -3,8 +3,8 @@
 --     build/hoi tests/bench/fewshot.lua --json fewshot.json
 -- adapter: CLIP-Adapter at ImageNet's size: 1000 classes, 16 shots, width 512, batch 32, AdamW.
 -- probe: 101 classes, 16 shots, width 512, C = 0.316. coop: a step of 16 contexts and 100 classes
--- through ViT-B/16's text tower, 32 features. lora: a step on 8 pictures and 10 classes through both
--- towers of ViT-B/16. HOI_PYTHON: the Python that has torch and scikit-learn.
+-- through ViT-B/16's text tower, 32 features. lora: a step on 8 pictures and 10 classes through
+-- both towers of ViT-B/16. HOI_PYTHON: the Python that has torch and scikit-learn.
 local argparse <const> = require "argparse"
 local bench <const> = require "bench"
 local device <const> = require "hoi.device"

@@ -443,6 +443,61 @@ describe("A classifier", function()
     end
   end)
 
+  it("reads the files of CoOp, MaPLe and CLIP-LoRA by their names", function()
+    local file <close> = safetensors.open(golden .. "fewshot_towers.safetensors")
+    local clip <close> = hoi.clip(golden .. "clip_quick")
+    local task = { classes = NAMES, clip = clip }
+    local function start(case, name)
+      return file:tensor(case .. ".start." .. name)
+    end
+    local published = {
+      coop = { ["state_dict.ctx"] = start("coop_end", "contexts"),
+        ["state_dict.token_prefix"] = hoi.zeros { 4, 1, 24 } },
+      coop_specific = { ["state_dict.ctx"] = start("coop_end_specific", "contexts")
+        :reshape(4, 4, 24) },
+      maple = {
+        ["state_dict.prompt_learner.ctx"] = start("maple", "prompts.1"),
+        ["state_dict.prompt_learner.proj.weight"] = start("maple", "couple.1.weight"),
+        ["state_dict.prompt_learner.proj.bias"] = start("maple", "couple.1.bias"),
+        ["state_dict.prompt_learner.compound_prompts_text.0"] = start("maple", "prompts.2"),
+        ["state_dict.prompt_learner.compound_prompt_projections.0.weight"] =
+          start("maple", "couple.2.weight"),
+        ["state_dict.prompt_learner.compound_prompt_projections.0.bias"] =
+          start("maple", "couple.2.bias"),
+      },
+      clip_lora = {},
+    }
+    for layer = 0, 3 do
+      for _, part in ipairs { "q", "k", "v" } do
+        local own = ("%s.%d.%s."):format(layer < 2 and "text" or "visual", layer % 2 + 1, part)
+        local name = ("weights.layer_%d.%s_proj."):format(layer, part)
+        published.clip_lora[name .. "w_lora_A"] = start("lora", own .. "down")
+        published.clip_lora[name .. "w_lora_B"] = start("lora", own .. "up")
+      end
+    end
+    for case, o in pairs {
+      coop = { contexts = 4 }, coop_specific = { contexts = 4, class_specific = true },
+      maple = { depth = 2 }, clip_lora = { dropout = 0 },
+    } do
+      local path = temporary()
+      safetensors.save(path, published[case])
+      local model = hoi.classifier(case:gsub("_specific", ""), task, o):read(path)
+      local named = { coop = "coop_end", coop_specific = "coop_end_specific", clip_lora = "lora" }
+      for _, p in ipairs(model:parameters()) do
+        assert.is_true(start(named[case] or case, p[1]):bytes() == p[2]:bytes(), p[1])
+      end
+      if case == "coop" then
+        says("this coop has 5x24", function()
+          hoi.classifier("coop", task, { contexts = 5 }):read(path)
+        end)
+        says("is it of maple", function()
+          hoi.classifier("maple", task, { depth = 2 }):read(path)
+        end)
+      end
+      os.remove(path)
+    end
+  end)
+
   it("gets prompts filled and averaged", function()
     local clip <close> = hoi.clip(golden .. "clip_quick")
     local one = classifier.text(clip, { "red_horse" }, { "a photo of {}." })
