@@ -5,9 +5,10 @@
 
    No memory crosses the border: what a plugin hands over (emit, map, labels, fail) is copied before
    the call returns, what it is lent (options, picture, host) is valid only during the call. All
-   calls come from one thread. A plugin is loaded once and never unloaded. hoi checks what was
-   emitted: numbers are finite, x1 <= x2, y1 <= y2, score in 0..1, the label is known, every
-   detection carries a feature of the same width or none does. */
+   calls come from one thread, and no exception of another language may leave one. A plugin is
+   loaded once and never unloaded. hoi checks what was emitted: numbers are finite, x1 <= x2, y1 <=
+   y2, score in 0..1, the label is known, every detection carries a feature of the same width or
+   none does. */
 #ifndef HOI_PLUGIN_H
 #define HOI_PLUGIN_H
 

@@ -2,6 +2,7 @@
 -- --detector NAME, --detector-model and the like for the options that plugins share, and
 -- --detector-option NAME=VALUE for all others.
 local detectors <const> = require "hoi.detector"
+local json <const> = require "hoi.json"
 
 local arguments <const> = {}
 
@@ -14,8 +15,8 @@ function arguments.add(parser)
   parser:option("--detector-model", "the detector's model file (detr: .pth, dnn: .onnx)")
   parser:option("--detector-folder", "the detector's model folder (owlvit)")
   parser:option("--detector-file", "the detector's file of boxes (boxes)")
-  parser:option("--detector-option", "another option of the detector, NAME=VALUE"):count "*"
-    :convert(function(text)
+  parser:option("--detector-option", "another option of the detector, NAME=VALUE; a list as JSON")
+    :count "*":convert(function(text)
       local name <const>, value <const> = text:match "^([%a_][%w_]*)=(.*)$"
       if not name then
         return nil, ("--detector-option %s: NAME=VALUE wanted"):format(text)
@@ -23,6 +24,9 @@ function arguments.add(parser)
       local known <const> = { ["true"] = true, ["false"] = false }
       if known[value] ~= nil then
         return { name, known[value] }
+      end
+      if value:find "^%[" then
+        return { name, json.decode(value) }
       end
       return { name, tonumber(value) or value }
     end)

@@ -88,12 +88,16 @@ local function box_text(box, width, height)
     return ("%.3f%%"):format(100 * math.max(0, math.min(1, value / whole)))
   end
   local x1 <const>, y1 <const>, x2 <const>, y2 <const> = table.unpack(box.box)
+  local classes <const> = { "box", box.class }
+  if x1 > 0.6 * width then -- its label ends where the box does: it would leave the picture
+    classes[#classes + 1] = "late"
+  end
   local label = box.label and page.escape(box.label)
   if box.score then
     label = ("%s%s"):format(label and label .. " " or "", ("%.2f"):format(box.score))
   end
-  return ('<i class="box%s" tabindex="0"%s style="left:%s;top:%s;right:%s;bottom:%s">%s</i>')
-    :format(box.class and " " .. page.escape(box.class) or "", attributes_text(box.attributes),
+  return ('<i class="%s" tabindex="0"%s style="left:%s;top:%s;right:%s;bottom:%s">%s</i>')
+    :format(page.escape(table.concat(classes, " ")), attributes_text(box.attributes),
       percent(x1, width), percent(y1, height), percent(width - x2, width),
       percent(height - y2, height), label and "<b>" .. label .. "</b>" or "")
 end

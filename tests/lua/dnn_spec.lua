@@ -86,6 +86,16 @@ describe("dnn", function()
     end))
   end
 
+  it("takes its options from a script's words", having({}, function()
+    local arguments = require "hoi.detector_arguments"
+    local parser = require "argparse" "test"
+    arguments.add(parser)
+    local args = parser:parse { "--detector", plugin, "--detector-model", golden .. "_yolox.onnx",
+      "--detector-option", 'labels=["person", "dog", "ball"]', "--detector-option", "nms=0.3" }
+    local detector <close> = arguments.open(args, nil)
+    assert.are.same({ "person", "dog", "ball" }, detector.labels)
+  end))
+
   it("keeps every box without suppression, fewer above a higher threshold", having({}, function()
     local image <close> = picture(96, 64)
     local function count(threshold, nms)

@@ -74,6 +74,7 @@ describe("page.figure", function()
       boxes = {
         { box = { 50, 25, 100, 50 }, label = "a < b", score = 0.456, class = "human" },
         { box = { -20, 0, 220, 100 }, attributes = { ["data-n"] = "3" } },
+        { box = { 150, 90, 200, 100 } },
       },
     })
     assert.matches('^<figure class="wide" id="p1">', html)
@@ -84,6 +85,7 @@ describe("page.figure", function()
     assert.is_true(whole < part)
     assert.matches('<i class="box human" [^>]*><b>a &lt; b 0%.46</b></i>', html)
     assert.matches('<i class="box" tabindex="0" data%-n="3" [^>]*></i>', html)
+    assert.matches('<i class="box late" [^>]*></i>', html)
     assert.matches('width="200" height="100"', html)
   end)
 end)
