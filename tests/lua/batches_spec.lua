@@ -265,6 +265,34 @@ describe("batches", function()
     os.remove(store.root)
   end)
 
+  it("of real photos have every annotated pair that a cut leaves among their labels", function()
+    local file = (os.getenv "HOI_DATA" or "../shared/data") .. "/coco_sample/vcoco_sample.json"
+    if not system.kind(file) then
+      return pending(file .. " is not there")
+    end
+    local data = hoi.data.vcoco(file, { empty = true })
+    local batches <close> = open(data, { size = 12, targets = data.targets,
+      normalisation = "imagenet", preprocess = { size = 32 } })
+    local whole = 0
+    for step = 1, 2 do
+      local batch = batches:get(step)
+      assert.are.equal(12, #batch)
+      for _, sample in ipairs(batch) do
+        local short = math.min(sample.width, sample.height)
+        assert.is_true(short >= 480 and short <= 800 and sample.width <= 1333)
+        for _, a in ipairs(sample.annotations) do
+          local found = false
+          for p = 1, #sample.pairs do
+            found = found or sample.labels[p][a.target] == 1
+          end
+          assert.is_true(found)
+        end
+        whole = whole + #sample.annotations
+      end
+    end
+    assert.is_true(whole > 30)
+  end)
+
   it("name a picture that is broken, and may go on without it", function()
     local list = { annotation = {}, filenames = {}, size = {}, empty = json.array {},
       objects = { "cup" }, verbs = { "hold" }, correspondence = { { 0, 0, 0 } } }

@@ -382,6 +382,50 @@ describe("data.hicodet", function()
     says("hake.json: b.jpg: label 1: hoi_id 601 is not one of 1 to 600", data.hicodet, path)
   end)
 
+  it("reads HAKE's real file: its counts, its rare classes, what each setting leaves", function()
+    local archive = shared .. "/hicodet/hake_hico-det-instance-level.tar.gz"
+    if not system.kind(archive) or not os.execute("tar -xzf " .. archive .. " -C " .. folder) then
+      return pending(archive .. " is not there, or tar")
+    end
+    local file = ("%s/hico-det-instance-level/%s.json"):format(folder,
+      "hico-det-training-set-instance-level")
+    local set, counts = data.hicodet(folder, { split = "train" }), {}
+    assert.are.same({ 37633, 485 }, { #set, set.skipped.empty })
+    local raw = json.load(file) -- once more, by hand
+    local pictures, pairs_of = 0, 0
+    for _, entry in pairs(raw) do
+      pictures = pictures + 1
+      for _, label in ipairs(entry.labels) do
+        counts[label.hoi_id] = (counts[label.hoi_id] or 0) + 1
+        pairs_of = pairs_of + 1
+      end
+    end
+    assert.are.same({ 38118, 117654 }, { pictures, pairs_of })
+    local rare = settings.rare "hico"
+    for id = 1, 600 do
+      assert.are.equal((counts[id] or 0) < 10, rare[id] == true, id)
+    end
+    for _, setting in ipairs { "unseen_verb", "rare_first" } do
+      local unseen, kept, left, gone = settings.unseen("hico", setting), 0, 0, 0
+      for _, entry in pairs(raw) do
+        local seen = 0
+        for _, label in ipairs(entry.labels) do
+          seen = seen + (unseen[label.hoi_id] and 0 or 1)
+        end
+        kept, left = kept + (seen > 0 and 1 or 0), left + seen
+        gone = gone + (seen == 0 and #entry.labels > 0 and 1 or 0)
+      end
+      local training, total = data.hicodet(file, { split = "train", setting = setting }), 0
+      for k = 1, #training do
+        for _, a in ipairs(training[k].annotations) do
+          assert(training.targets[a.target].seen)
+          total = total + 1
+        end
+      end
+      assert.are.same({ kept, left, gone }, { #training, total, training.skipped.unseen })
+    end
+  end)
+
   it("says what to do with an archive", function()
     system.make_folder(folder .. "/packed")
     write("packed/hake.tar.gz", "")
