@@ -2,7 +2,7 @@
 """Writes the golden values of tests/golden: what towers, losses and optimisers must give.
 
     pip install torch==2.13.0 transformers==5.24.0 safetensors==0.8.0 numpy==2.4.6 \
-        scikit-learn==1.9.1
+        scikit-learn==1.9.1 scipy==1.17.1 pillow==13.0.0
     python3 tests/golden.py                 # all of them: ten seconds on one core
     python3 tests/golden.py losses roi      # or only these
 

@@ -2,7 +2,7 @@
 """Writes four tiny detectors in ONNX, one of each head that the plugin `dnn` reads, and what they
 find in a made-up picture.
 
-    pip install numpy==2.4.6 onnx onnxruntime
+    pip install numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0
     python3 tests/golden_dnn.py
 
 Writes tests/golden/dnn_{yolox,fastestdet,yolov5,yolov8}.onnx and dnn.json: the picture's size, and
