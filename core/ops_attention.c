@@ -120,7 +120,8 @@ static bool attention_pullback(hoi_node *node, hoi_tensor *dy) {
     return ok;
 }
 
-const hoi_operation hoi_attention_operation = {"attention", attention_forward, attention_pullback};
+const hoi_operation hoi_attention_operation = {"attention", attention_forward, attention_pullback,
+                                               NULL};
 
 hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int heads, bool causal,
                              hoi_tensor *mask) {

@@ -243,9 +243,9 @@ static bool mean_pullback(hoi_node *node, hoi_tensor *dy) {
     return pool_pullback(node, dy, false);
 }
 
-const hoi_operation hoi_conv_operations[] = {{"conv2d", conv_forward, conv_pullback},
-                                             {"max_pool", max_forward, max_pullback},
-                                             {"mean_pool", mean_forward, mean_pullback}};
+const hoi_operation hoi_conv_operations[] = {{"conv2d", conv_forward, conv_pullback, NULL},
+                                             {"max_pool", max_forward, max_pullback, NULL},
+                                             {"mean_pool", mean_forward, mean_pullback, NULL}};
 
 hoi_tensor *hoi_conv2d(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias, int stride, int pad,
                        hoi_activation activation, hoi_tensor *residual) {

@@ -28,16 +28,25 @@ static bool unary_pullback(hoi_node *node, hoi_tensor *dy) {
 
 /* In the order of enum hoi_unary. */
 const hoi_operation hoi_unary_operations[HOI_HALF + 1] = {
-    {"scale", unary_forward, unary_pullback},      {"exp", unary_forward, unary_pullback},
-    {"log", unary_forward, unary_pullback},        {"sqrt", unary_forward, unary_pullback},
-    {"square", unary_forward, unary_pullback},     {"abs", unary_forward, unary_pullback},
-    {"quick_gelu", unary_forward, unary_pullback}, {"gelu", unary_forward, unary_pullback},
-    {"leaky_relu", unary_forward, unary_pullback}, {"sigmoid", unary_forward, unary_pullback},
-    {"tanh", unary_forward, unary_pullback},       {"softplus", unary_forward, unary_pullback},
-    {"reciprocal", unary_forward, unary_pullback}, {"clamp", unary_forward, unary_pullback},
-    {"sin", unary_forward, unary_pullback},        {"cos", unary_forward, unary_pullback},
-    {"power", unary_forward, unary_pullback},      {"elu", unary_forward, unary_pullback},
-    {"half", unary_forward, unary_pullback},
+    {"scale", unary_forward, unary_pullback, NULL},
+    {"exp", unary_forward, unary_pullback, NULL},
+    {"log", unary_forward, unary_pullback, NULL},
+    {"sqrt", unary_forward, unary_pullback, NULL},
+    {"square", unary_forward, unary_pullback, NULL},
+    {"abs", unary_forward, unary_pullback, NULL},
+    {"quick_gelu", unary_forward, unary_pullback, NULL},
+    {"gelu", unary_forward, unary_pullback, NULL},
+    {"leaky_relu", unary_forward, unary_pullback, NULL},
+    {"sigmoid", unary_forward, unary_pullback, NULL},
+    {"tanh", unary_forward, unary_pullback, NULL},
+    {"softplus", unary_forward, unary_pullback, NULL},
+    {"reciprocal", unary_forward, unary_pullback, NULL},
+    {"clamp", unary_forward, unary_pullback, NULL},
+    {"sin", unary_forward, unary_pullback, NULL},
+    {"cos", unary_forward, unary_pullback, NULL},
+    {"power", unary_forward, unary_pullback, NULL},
+    {"elu", unary_forward, unary_pullback, NULL},
+    {"half", unary_forward, unary_pullback, NULL},
 };
 
 hoi_tensor *hoi_unary_of(hoi_tensor *x, hoi_unary op, float a, float b) {
@@ -165,6 +174,11 @@ static bool multiply_pullback(hoi_node *node, hoi_tensor *dy) {
             give_summed(node, 1, hoi_combine(HOI_MULTIPLY, dy, node->a.in[0], "multiply")));
 }
 
+/* Each side is read for the other's gradient. */
+static bool multiply_reads(const hoi_arguments *a, int i) {
+    return i >= 0 && hoi_tensor_recorded(a->in[1 - i]);
+}
+
 /* y = a / b: da = dy / b, db = -da y */
 static bool divide_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *da = hoi_combine(HOI_DIVIDE, dy, node->a.in[1], "divide");
@@ -201,13 +215,13 @@ static bool compare_pullback(hoi_node *node, hoi_tensor *dy) {
 }
 
 const hoi_operation hoi_binary_operations[] = {
-    {"add", binary_forward, add_pullback},
-    {"subtract", binary_forward, subtract_pullback},
-    {"multiply", binary_forward, multiply_pullback},
-    {"divide", binary_forward, divide_pullback},
-    {"maximum", binary_forward, extreme_pullback},
-    {"minimum", binary_forward, extreme_pullback},
-    {"compare", binary_forward, compare_pullback},
+    {"add", binary_forward, add_pullback, hoi_reads_nothing},
+    {"subtract", binary_forward, subtract_pullback, hoi_reads_nothing},
+    {"multiply", binary_forward, multiply_pullback, multiply_reads},
+    {"divide", binary_forward, divide_pullback, NULL},
+    {"maximum", binary_forward, extreme_pullback, NULL},
+    {"minimum", binary_forward, extreme_pullback, NULL},
+    {"compare", binary_forward, compare_pullback, hoi_reads_nothing},
 };
 enum { BINARY_COMPARE = 6 };
 
@@ -284,7 +298,7 @@ static bool where_pullback(hoi_node *node, hoi_tensor *dy) {
     return ok;
 }
 
-const hoi_operation hoi_where_operation = {"where", where_forward, where_pullback};
+const hoi_operation hoi_where_operation = {"where", where_forward, where_pullback, NULL};
 
 hoi_tensor *hoi_where(hoi_tensor *condition, hoi_tensor *a, hoi_tensor *b) {
     return hoi_apply(&hoi_where_operation, &(hoi_arguments){.in = {condition, a, b}, .count = 3});

@@ -253,7 +253,7 @@ static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t 
 /* With dz = dy act'(before): dx = dz W, dW = dz' x, dbias = sum of dz, dresidual = dy */
 static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *x = node->a.in[0], *w = node->a.in[1], *dz = hoi_tensor_detach(dy);
-    hoi_device *device = hoi_tensor_device(x);
+    hoi_device *device = hoi_tensor_device(dy);
     int n = (int)w->shape[0], k = (int)w->shape[1], rows = 1;
     hoi_pack pack;
     hoi_buffer *made = NULL;
@@ -294,8 +294,19 @@ static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
     return ok;
 }
 
-const hoi_operation hoi_product_operations[] = {{"matmul", matmul_forward, matmul_pullback},
-                                                {"linear", linear_forward, linear_pullback}};
+/* x is read for the gradient of a weight that has one; w for that of x. */
+static bool linear_reads(const hoi_arguments *a, int i) {
+    return i == 1 || (i == 0 && hoi_tensor_recorded(a->in[1]));
+}
+
+/* As multiply: each side is read for the other's gradient. */
+static bool matmul_reads(const hoi_arguments *a, int i) {
+    return i >= 0 && hoi_tensor_recorded(a->in[1 - i]);
+}
+
+const hoi_operation hoi_product_operations[] = {
+    {"matmul", matmul_forward, matmul_pullback, matmul_reads},
+    {"linear", linear_forward, linear_pullback, linear_reads}};
 
 hoi_tensor *hoi_matmul(hoi_tensor *a, hoi_tensor *b) {
     return hoi_apply(&hoi_product_operations[0], &(hoi_arguments){.in = {a, b}, .count = 2});

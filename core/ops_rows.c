@@ -342,16 +342,22 @@ static bool inverse_pullback(hoi_node *node, hoi_tensor *dy) {
     return hoi_node_give(node, 0, dx);
 }
 
+/* The result is not looked at. */
+static bool norm_reads(const hoi_arguments *a, int i) {
+    (void)a;
+    return i >= 0;
+}
+
 const hoi_operation hoi_row_operations[] = {
-    {"sum", sum_forward, sum_pullback},
-    {"mean", mean_forward, mean_pullback},
-    {"max", max_forward, max_pullback},
-    {"softmax", softmax_forward, softmax_pullback},
-    {"log_softmax", softmax_forward, softmax_pullback},
-    {"layer_norm", layer_norm_forward, layer_norm_pullback},
-    {"normalize", normalize_forward, normalize_pullback},
-    {"cumsum", cumsum_forward, cumsum_pullback},
-    {"inverse", inverse_forward, inverse_pullback},
+    {"sum", sum_forward, sum_pullback, NULL},
+    {"mean", mean_forward, mean_pullback, NULL},
+    {"max", max_forward, max_pullback, NULL},
+    {"softmax", softmax_forward, softmax_pullback, NULL},
+    {"log_softmax", softmax_forward, softmax_pullback, NULL},
+    {"layer_norm", layer_norm_forward, layer_norm_pullback, norm_reads},
+    {"normalize", normalize_forward, normalize_pullback, NULL},
+    {"cumsum", cumsum_forward, cumsum_pullback, NULL},
+    {"inverse", inverse_forward, inverse_pullback, NULL},
 };
 enum { SUM, MEAN, MAX, SOFTMAX, LOG_SOFTMAX, LAYER_NORM, NORMALIZE, CUMSUM, INVERSE };
 

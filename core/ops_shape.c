@@ -415,16 +415,16 @@ static bool unfold_pullback(hoi_node *node, hoi_tensor *dy) {
 }
 
 const hoi_operation hoi_shape_operations[] = {
-    {"reshape", reshape_forward, reshape_pullback},
-    {"permute", permute_forward, permute_pullback},
-    {"expand", expand_forward, expand_pullback},
-    {"slice", slice_forward, slice_pullback},
-    {"pad", pad_forward, pad_pullback},
-    {"concat", concat_forward, concat_pullback},
-    {"rows", rows_forward, rows_pullback},
-    {"scatter", scatter_forward, scatter_pullback},
-    {"take", take_forward, take_pullback},
-    {"unfold", unfold_forward, unfold_pullback},
+    {"reshape", reshape_forward, reshape_pullback, hoi_reads_nothing},
+    {"permute", permute_forward, permute_pullback, hoi_reads_nothing},
+    {"expand", expand_forward, expand_pullback, hoi_reads_nothing},
+    {"slice", slice_forward, slice_pullback, hoi_reads_nothing},
+    {"pad", pad_forward, pad_pullback, hoi_reads_nothing},
+    {"concat", concat_forward, concat_pullback, hoi_reads_nothing},
+    {"rows", rows_forward, rows_pullback, hoi_reads_nothing},
+    {"scatter", scatter_forward, scatter_pullback, hoi_reads_nothing},
+    {"take", take_forward, take_pullback, NULL},
+    {"unfold", unfold_forward, unfold_pullback, NULL},
 };
 enum { RESHAPE, PERMUTE, EXPAND, SLICE, PAD, CONCAT, ROWS, SCATTER, TAKE, UNFOLD };
 

@@ -83,13 +83,47 @@ static uint64_t next_serial(void) {
     return ++serial;
 }
 
+bool hoi_reads_nothing(const hoi_arguments *a, int i) {
+    (void)a;
+    (void)i;
+    return false;
+}
+
+/* Gets x without its memory: its shape, and its place in the record. */
+static hoi_tensor *outline(const hoi_tensor *x) {
+    hoi_tensor *y = malloc(sizeof *y);
+    if (!y)
+        return NULL;
+    *y = *x;
+    y->references = 1;
+    y->storage = NULL;
+    y->grad = NULL;
+    ++y->node->references;
+    return y;
+}
+
 /* Hangs the record on y; saved and the block are taken over. NULL after hoi_fail, y is then gone.
    */
 static hoi_tensor *record(const hoi_operation *operation, const hoi_arguments *a,
                           hoi_tensor **saved, hoi_tensor *y) {
     hoi_node *node = calloc(1, sizeof *node);
-    if (!node || !(node->y = hoi_tensor_detach(y))) {
+    bool (*reads)(const hoi_arguments *, int) = operation->reads;
+    bool ok = node != NULL;
+    if (ok && (!reads || reads(a, -1)))
+        ok = (node->y = hoi_tensor_detach(y)) != NULL;
+    for (int i = 0; ok && i < a->count; ++i) {
+        hoi_tensor *in = a->in[i];
+        if (in && in->node && reads && !reads(a, i))
+            ok = (node->a.in[i] = outline(in)) != NULL;
+        else if (in)
+            node->a.in[i] = hoi_tensor_ref(in);
+    }
+    if (!ok) {
         hoi_fail("tape: out of host memory");
+        for (int i = 0; node && i < a->count; ++i)
+            hoi_tensor_free(node->a.in[i]);
+        if (node)
+            hoi_tensor_free(node->y);
         free(node);
         hoi_tensor_free(y);
         for (int i = 0; i < HOI_SAVED; ++i)
@@ -99,10 +133,9 @@ static hoi_tensor *record(const hoi_operation *operation, const hoi_arguments *a
     node->operation = operation;
     node->serial = next_serial();
     node->references = 1;
-    node->a = *a;
-    for (int i = 0; i < a->count; ++i)
-        if (a->in[i])
-            hoi_tensor_ref(a->in[i]);
+    hoi_arguments whole = *a;
+    memcpy(whole.in, node->a.in, sizeof whole.in);
+    node->a = whole;
     if (a->index)
         ++a->index->references;
     memcpy(node->saved, saved, HOI_SAVED * sizeof *saved);
@@ -284,7 +317,7 @@ static bool checkpoint_pullback(hoi_node *node, hoi_tensor *dy) {
     return ok;
 }
 
-static const hoi_operation checkpoint = {"checkpoint", NULL, checkpoint_pullback};
+static const hoi_operation checkpoint = {"checkpoint", NULL, checkpoint_pullback, NULL};
 
 /* Adds to the inputs what was recorded before `start` and reached the block in another way: the
    walk outside has to pass it, after every block that uses it. */

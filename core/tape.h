@@ -39,18 +39,24 @@ typedef struct hoi_arguments {
 
 /* One row of the table of operations. forward fills saved (references given away) with what
    pullback needs; pullback gives each wanted input its gradient with hoi_node_give. name is the
-   operation's public name and its partner in tests/reference. */
+   operation's public name and its partner in tests/reference. reads tells whether pullback looks at
+   the values of input i (-1: of the result); what it does not look at is not kept for it: of such
+   an input only the shape and the record, of such a result nothing. NULL: it looks at all. */
 typedef struct hoi_operation {
     const char *name;
     hoi_tensor *(*forward)(const hoi_arguments *a, hoi_tensor **saved);
     bool (*pullback)(hoi_node *node, hoi_tensor *dy);
+    bool (*reads)(const hoi_arguments *a, int i);
 } hoi_operation;
+
+/* The reads of operations whose pullback looks at shapes alone. */
+bool hoi_reads_nothing(const hoi_arguments *a, int i);
 
 struct hoi_node {
     const hoi_operation *operation;
     uint64_t serial;
     hoi_arguments a;
-    hoi_tensor *y; /* the result, as an unrecorded view */
+    hoi_tensor *y; /* the result, as an unrecorded view; NULL where pullback does not read it */
     hoi_tensor *saved[HOI_SAVED];
     hoi_tensor *grad; /* of the result, while backward walks */
     bool used, seen;

@@ -2602,7 +2602,7 @@ function OwlVit:release() end
 ---@param name string # a file of lua/methods without its .lua, or a path
 ---@param clip hoi.Clip
 ---@param targets hoi.Targets
----@param options? hoi.ZeroShot # the method's own; these are zero_shot's, hoi.EzHoi tells ezhoi's
+---@param options? hoi.ZeroShot # the method's own; these are zero_shot's, hoi.EzHoi, hoi.Cmmp and hoi.AdaCm tell the others'
 ---@return hoi.Method
 function hoi.method(name, clip, targets, options) end
 
@@ -2671,6 +2671,82 @@ function hoi.method.load(path, clip, targets) end
 ---@field class_names? "own"|"hico" # "hico" (released): V-COCO's classes get HICO-DET's names
 ---@field attention_dropout? number # 0 (released: 0.1)
 ---@field dead_weights? boolean # false; true (released): tensors that the published model has and never uses
+
+--- An open method "ezhoi".
+---@class hoi.EzHoiMethod: hoi.Method
+---@field related table<integer, integer> # place of each unseen class to place of its related seen class
+---@field chosen integer[] # places of the classes whose texts are read
+---@field picture table # how pictures become pixels: { size, warp, mean, std, twice }
+local EzHoiMethod = {}
+
+--- Gets the loss of a batch: interaction + relation * class relations + closeness * cosine to related seen classes + negatives.
+--- Pictures without pairs are skipped.
+---@param batch hoi.Sample[] # batch.pixels and batch.guidance may hold all pictures' pixels (samples, 3, size, size)
+---@param options? { interaction?: number, relation?: number, closeness?: number, negatives?: number } # weights this time: interaction = 1, the others as the method was opened; 0 is not computed
+---@return hoi.Tensor # scalar, recorded
+---@return table<string, hoi.Tensor> # the parts before their weights
+function EzHoiMethod:loss(batch, options) end
+
+--- Gets patch tokens of the frozen tower, which guide visual prompts; they may be kept on disk by clip:fingerprint().
+---@param images hoi.Image|hoi.Image[]|hoi.Tensor # pictures as they are, not augmented, or their pixels
+---@return hoi.Tensor # (count, tokens, d)
+function EzHoiMethod:guide(images) end
+
+--- Begins the second stage: every unseen class gets prompts of its own, that start as those of its related seen class.
+--- train "unseen" trains them, and the unseen prompt learner; the attention to descriptions stays as it is.
+---@return hoi.EzHoiMethod # itself
+function EzHoiMethod:start_unseen() end
+
+--- Adds an unseen class, for which nothing is trained; it is scored by itself, not with others of its verb.
+---@param class string|{ verb?: string, object?: string, sentence?: string, description?: string } # or its sentence
+---@return integer # its place in method.targets
+function EzHoiMethod:add_class(class) end
+
+--- Reads these classes in place of those that the selection rule finds.
+---@param places integer[] # ascending
+---@return hoi.EzHoiMethod # itself
+function EzHoiMethod:read_classes(places) end
+
+--- Fills what is learned from a checkpoint of EZ-HOI's authors (mode "released").
+---@param path string # a file that hoi.weights opens
+---@param context? hoi.Tensor # (layers, length, width): the base prompts, which the published code draws at random and does not save
+---@return string[] # what the file lacks
+function EzHoiMethod:read_published(path, context) end
+
+--- Options of the method "cmmp": CMMP (Lei et al. 2024).
+---@class hoi.Cmmp
+---@field context? integer # 24 learned vectors before each sentence
+---@field adapter_width? integer # 64
+---@field dropout? number # 0.1
+---@field attention_dropout? number # 0
+---@field roi_dropout? number # 0.2
+---@field alpha? number # 0.5, of the focal loss
+---@field gamma? number # 0.2
+---@field consistency? number # 1: weight of the texts' cross-entropy
+---@field template? string # "a photo of {}."
+---@field score_by? "verb"|"class" # "verb"
+---@field picture_norm? "model"|"imagenet" # "model"; "imagenet" as released
+---@field padding? "hidden"|"seen" # "hidden"; "seen": instances read the padding of their batch, as released
+---@field patterns? table|false # (n, 36) spatial patterns to begin with; false: 10 at random
+---@field sentences? table<string, string>|false # of verbs
+---@field recompute? boolean # false
+
+--- Options of the method "ada_cm": ADA-CM (Lei et al. 2023); method:remember(data, { pictures, shots }) fills its memory.
+---@class hoi.AdaCm
+---@field training? boolean # true; false: crops meet the memory as it is, nothing is trained
+---@field score_by? "verb"|"class"|false # "verb", without training "class"
+---@field shots? integer # 2 remembered pairs of each verb (or class)
+---@field temperature? number # 0.05: of the shares without training
+---@field adapter_width? integer # 64
+---@field dropout? number # 0.1
+---@field attention_dropout? number # 0
+---@field roi_dropout? number # 0.2
+---@field alpha? number # 0.5, of the focal loss
+---@field gamma? number # 0.2
+---@field template? string # "a photo of {}."
+---@field sentences? table<string, string>|false # of verbs
+---@field picture_norm? "model"|"imagenet" # "model"; "imagenet" as released
+---@field recompute? boolean # false
 
 --- Options of the method "zero_shot": CLIP as it is.
 ---@class hoi.ZeroShot

@@ -165,15 +165,21 @@ describe("lua/types.lua", function()
       list[field.name] = true
     end
     assert.same(sorted_keys(require "hoi.methods.zero_shot".options), sorted_keys(list))
-    list = {}
-    for _, field in ipairs(described.classes["hoi.EzHoi"].fields) do
-      list[field.name] = true
+    for class, method in pairs { EzHoi = "ezhoi", Cmmp = "cmmp", AdaCm = "ada_cm" } do
+      list = {}
+      for _, field in ipairs(described.classes["hoi." .. class].fields) do
+        list[field.name] = true
+      end
+      local known = {}
+      for key, value in pairs(require("hoi.methods." .. method).options) do
+        known[type(key) == "string" and key or value] = true -- some have no default
+      end
+      assert.same(sorted_keys(known), sorted_keys(list))
     end
-    local known = {}
-    for key, value in pairs(require "hoi.methods.ezhoi".options) do -- some have no default
-      known[type(key) == "string" and key or value] = true
+    local ezhoi = require "hoi.methods.ezhoi"
+    for _, name in ipairs(written "hoi.EzHoiMethod") do
+      assert.is_function(ezhoi[name], name)
     end
-    assert.same(sorted_keys(known), sorted_keys(list))
   end)
 end)
 
