@@ -145,7 +145,8 @@ local function range(first, last)
 end
 
 local function key_of(self, items, how)
-  local parts <const> = { self.clip and self.clip:identity() or "", self.data.name, how }
+  local parts <const> = { self.clip and self.clip:identity() or self.data.identity,
+    self.data.name, how }
   for _, item in ipairs(items) do
     parts[#parts + 1] = identity_of(item)
   end
@@ -284,7 +285,7 @@ function Experiment:what(method, options, shots, seed, select)
     version = require "hoi.system".version, method = method, options = options, shots = shots,
     seed = seed, select = select, part = self.o.part, templates = self.templates,
     views = { self.o.views, self.o.view_area, self.o.least_area },
-    text = self.data.text and self.data.text.row_of, data = self:sets(shots, seed).identity,
+    data = self:sets(shots, seed).identity,
   }
 end
 

@@ -665,6 +665,7 @@ function hoi.data.folder(path) end
 ---@field drawn? table<integer, hoi.ClassItem[]> # data.features: what others drew, by shots
 ---@field matrices? table<string, hoi.Tensor> # data.features: (n, d) by name
 ---@field text? { features: hoi.Tensor, row_of: integer[] } # data.features: words' features, and the row of a class
+---@field identity? string # data.features: tells the numbers from others
 ---@field note? string # what is not as usual
 local Classes = {}
 

@@ -2,6 +2,7 @@
 -- with one beginning, named as Tip-Adapter's caches: test_f, test_l, val_f, val_l, keys_16shots,
 -- keylabels_16shots; train_f, train_l where there is more to draw from.
 local benchmarks <const> = require "hoi.data.benchmarks"
+local cache <const> = require "hoi.cache"
 local json <const> = require "hoi.json"
 local labelled <const> = require "hoi.data.labelled"
 local read_options <const> = require "hoi.options"
@@ -138,6 +139,37 @@ end
 
 ---------------------------------------------------------------------------- the data set
 
+-- A short text that tells numbers from others: their sums, along rows weighted by the row, and the
+-- first of them.
+local function print_of(x)
+  local weights <const> = {}
+  for i = 1, x:size(1) do
+    weights[i] = { math.sin(i) }
+  end
+  local first <const> = x:slice(1, 1, 1):bytes()
+  return ("%.9g %.9g %s"):format((x * x):sum():item(), (x * tensors.tensor(weights)):sum():item(),
+    cache.key { first })
+end
+
+-- A text that tells this data set's features, words and classes from others'.
+local function identity_of(self)
+  local parts <const>, names <const> = { table.concat(self.classes, "\n") }, {}
+  for name in pairs(self.matrices) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    parts[#parts + 1] = name .. " " .. print_of(self.matrices[name])
+  end
+  if self.text then
+    parts[#parts + 1] = print_of(self.text.features)
+    for class in ipairs(self.classes) do
+      parts[#parts + 1] = tostring(self.text.row_of[class])
+    end
+  end
+  return cache.key(parts)
+end
+
 local function open(path, o)
   local get <const>, _ <close> = reader(path)
   local self <const> = labelled {
@@ -173,6 +205,7 @@ local function open(path, o)
     self.note = "the shots are those that the files hold; a seed moves the methods alone"
   end
   self.most, self.width = nil, nil
+  self.identity = identity_of(self)
   return self
 end
 

@@ -272,4 +272,26 @@ describe("real CLIP features", function()
       assert.is_true(math.abs(found - wanted) < 0.05, found)
     end)
   end
+
+  -- By numpy: scale 100, words "a NAME" of LVIS, alpha 1, beta 5.5, no search. One picture is 0.10.
+  it("of Caltech101 with words for 39 classes: zero-shot, Tip-Adapter by formula", function()
+    local names = shared .. "/clip_text/lvis1203_names.json"
+    if not there "caltech101" or system.kind(names) ~= "file" then
+      return system.kind(names) or pending(names .. " is not there")
+    end
+    local experiment = hoi.fewshot.experiment(hoi.data.features(features .. "caltech101", {
+      names = shared .. "/fewshot/split_zhou_Caltech101.json",
+      text = { { features = shared .. "/clip_text/lvis1203_512.npy", names = names } },
+    }), { matched = true })
+    assert.are.equal(39, #experiment.classes)
+    local options = { alpha = 1, beta = 5.5, search = false }
+    local known = { [1] = 96.65, [2] = 96.75, [4] = 97.16, [8] = 97.06, [16] = 97.26 }
+    for shots, wanted in pairs(known) do
+      local found = experiment:measure("tip_adapter", options, shots, 1).accuracy
+      assert.is_true(math.abs(found - wanted) < 0.11, ("%d shots: %.2f"):format(shots, found))
+    end
+    assert.are.equal(986, #experiment:sets(1, 1).test.labels)
+    local found = experiment:measure("zero_shot", {}, 1, 1).accuracy
+    assert.is_true(math.abs(found - 96.45) < 0.11, found)
+  end)
 end)
