@@ -4,6 +4,7 @@
 #include "core/ops.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static hoi_tensor *then(hoi_tensor *x, hoi_tensor *y) {
     hoi_tensor_free(x);
@@ -81,7 +82,8 @@ static hoi_tensor *room(hoi_device *device, int64_t count) {
 }
 
 bool hoi_adapter_possible(const hoi_device *device) {
-    return launch_adapter_size(device, 1, &(hoi_adapter_size){1, 1, 1, 0, 0, 0, 0});
+    return launch_adapter_size(device, 1,
+                               &(hoi_adapter_size){.width = 1, .hidden = 1, .classes = 1});
 }
 
 static bool fits(const hoi_adapter *a, const hoi_optimizer *o) {
@@ -106,18 +108,43 @@ static bool inside(const hoi_index *index, int64_t n, const char *what) {
     return true;
 }
 
+/* Gets the numbers of `steps` steps: rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t). */
+static hoi_tensor *numbers_of(hoi_device *device, hoi_optimizer *o, int steps, const float *rates) {
+    float *values = malloc((size_t)steps * 3 * sizeof *values + 1);
+    hoi_tensor *x = NULL;
+    if (!values) {
+        hoi_fail("adapter: out of host memory");
+        return NULL;
+    }
+    for (int i = 0; i < steps; ++i) {
+        double t = (double)++o->steps;
+        values[3 * i] = rates[i];
+        values[3 * i + 1] = (float)(1.0 / (1.0 - pow((double)o->beta1, t)));
+        values[3 * i + 2] = (float)(1.0 / (1.0 - pow((double)o->beta2, t)));
+    }
+    x = hoi_tensor_from(device, 2, (int64_t[]){steps, 3}, values);
+    free(values);
+    return x;
+}
+
+/* MOST steps at a time, so that the program can be interrupted. */
 static bool run(const hoi_adapter *a, hoi_optimizer *o, hoi_tensor **t,
                 const hoi_adapter_size *size, const hoi_index *labels, const hoi_index *places,
                 int batch, int steps, const float *rates) {
+    enum { MOST = 512 };
+    hoi_device *device = hoi_tensor_device(a->features);
     bool adam = o->kind == HOI_ADAMW, ok = true;
-    hoi_adapter_step s = {
+    hoi_adapter_steps s = {
         .size = *size,
+        .batch = batch,
         .classes = a->text->shape[0],
         .last = a->last_relu,
         .adam = adam,
         .alpha = a->alpha,
         .scale = a->scale,
-        .step = {.beta1 = adam ? o->beta1 : o->momentum, .beta2 = o->beta2, .eps = o->eps},
+        .beta1 = adam ? o->beta1 : o->momentum,
+        .beta2 = o->beta2,
+        .eps = o->eps,
         .features = hoi_tensor_span(t[FEATURES]),
         .text = hoi_tensor_span(t[TEXT]),
         .labels = {labels->buffer, 0},
@@ -130,15 +157,21 @@ static bool run(const hoi_adapter *a, hoi_optimizer *o, hoi_tensor **t,
         .losses = hoi_tensor_span(t[LOSSES]),
         .room = hoi_tensor_span(t[ROOM]),
     };
-    for (int i = 0; ok && i < steps; ++i) {
-        int64_t left = places->count - (int64_t)i * batch;
-        ++o->steps;
-        s.batch = left < batch ? left : batch;
+    for (int i = 0; ok && i < steps; i += MOST) {
+        s.steps = steps - i < MOST ? steps - i : MOST;
+        int64_t left = places->count - (int64_t)i * batch, counters = s.steps * size->counters;
+        s.count = left < s.steps * batch ? left : s.steps * batch;
         s.places = (hoi_span){places->buffer, (int64_t)i * batch};
-        s.step.rate = rates[i];
-        s.step.correction1 = (float)(1.0 - pow((double)o->beta1, (double)o->steps));
-        s.step.correction2 = (float)(1.0 - pow((double)o->beta2, (double)o->steps));
-        ok = launch_adapter(hoi_tensor_device(a->features), &s);
+        hoi_tensor *numbers = numbers_of(device, o, (int)s.steps, rates + i);
+        hoi_tensor *zeros = hoi_tensor_full(device, 1, &counters, 0.0f); /* integers 0 as well */
+        ok = numbers && zeros;
+        if (ok) {
+            s.numbers = hoi_tensor_span(numbers);
+            s.counters = hoi_tensor_span(zeros);
+            ok = launch_adapter(device, &s);
+        }
+        hoi_tensor_free(numbers);
+        hoi_tensor_free(zeros);
     }
     return ok;
 }

@@ -221,12 +221,13 @@ bool launch_adamw(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_sp
 bool launch_sgd(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span norm, int64_t n,
                 float rate, float momentum, float decay);
 
-/* A step of CLIP-Adapter's training on features (processors only): see cpu/adapter.cl. */
+/* Steps of CLIP-Adapter's training on features (processors only): see cpu/adapter.cl. */
 typedef struct hoi_adapter_size {
     int64_t width, hidden, classes; /* of features, of the bottleneck; filled up with zeros */
     int64_t rows;                   /* of a batch, filled up */
     int64_t text_row;               /* from one row of the text to the next */
-    int64_t room, pieces;           /* floats to work in; work-items of the update */
+    int64_t room;                   /* floats to work in */
+    int64_t groups, counters;       /* work-groups; integers a step counts with */
 } hoi_adapter_size;
 /* Fills up the true width, hidden and classes in *size, and sets the rest. False where the device
    has no such kernels (no failure). */
@@ -236,21 +237,23 @@ typedef struct hoi_adapter_weights {
     hoi_span values, first, second; /* second: AdamW */
     float rate, decay;              /* rate: a factor of the step's */
 } hoi_adapter_weights;
-typedef struct hoi_adapter_step {
+typedef struct hoi_adapter_steps {
     hoi_adapter_size size;
-    int64_t batch, classes; /* true ones */
-    bool last, adam; /* last: a ReLU behind the second layer; adam: else SGD, beta1 momentum */
+    int64_t steps, batch, count, classes; /* count: samples of all steps; the true classes */
+    bool last, adam;                      /* last: a ReLU behind the second layer; adam: else SGD */
     float alpha, scale;
-    hoi_adamw_step step;          /* its decay is not read */
+    float beta1, beta2, eps;      /* SGD: beta1 is the momentum */
     hoi_span features, text;      /* (n, width), (filled classes, text_row) */
-    hoi_span places, labels;      /* int32: samples of the batch; class of each sample */
+    hoi_span places, labels;      /* int32: samples of the steps; class of each sample */
     hoi_adapter_weights down, up; /* (hidden, width), (width, hidden) */
-    hoi_span x, go;               /* (rows, width) of the step */
+    hoi_span x, go;               /* (rows, width) of a step */
     hoi_span hidden, inner;       /* (rows, hidden) */
     hoi_span losses;              /* (rows): added to */
     hoi_span room;
-} hoi_adapter_step;
-bool launch_adapter(hoi_device *device, const hoi_adapter_step *step);
+    hoi_span numbers;  /* (steps, 3): rate; what AdamW's means are multiplied by */
+    hoi_span counters; /* int32 zeros (steps, counters) */
+} hoi_adapter_steps;
+bool launch_adapter(hoi_device *device, const hoi_adapter_steps *steps);
 
 typedef enum hoi_noise { HOI_UNIFORM, HOI_NORMAL, HOI_DROP } hoi_noise;
 bool launch_random(hoi_device *device, hoi_noise kind, uint64_t key, float a, float b, hoi_span y,

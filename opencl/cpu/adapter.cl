@@ -1,9 +1,10 @@
-/* adapter: a training step of CLIP-Adapter on features, for processors, in two launches: rows of
-   the batch forward and backward, then both weight gradients with the optimiser's step. A work-item
-   has as many rows as a vector has lanes, and most of its values lie by lanes, (values, VW): sums
-   over features or classes need no fold. Classes go through in blocks, once for logits and once for
-   the gradient, while they are in the cache; nothing of the size (batch, classes) is kept. WIDTH of
-   features and HIDDEN of the bottleneck are multiples of 16, classes are filled up to blocks. */
+/* adapter: training steps of CLIP-Adapter on features, for processors, many in one launch: a launch
+   of its own for each part of a step would wait longer than it works. A part is rows of the batch
+   forward and backward, as many as a vector has lanes, or a piece of both weight gradients with the
+   optimiser's step. Most values lie by lanes, (values, VW): sums over features or classes need no
+   fold. Classes go through in blocks, once for logits and once for the gradient, while they are in
+   the cache; nothing of the size (batch, classes) is kept. WIDTH of features and HIDDEN of the
+   bottleneck are multiples of 16, classes are filled up to blocks. */
 #define INPUT(name) __global const float *name, int name##_at
 #define OUTPUT(name) __global float *name, int name##_at
 #define INLINE static __attribute__((always_inline)) inline
@@ -71,36 +72,37 @@ INLINE void to_rows(__global const float *y, __global float *x, int n) {
             x[r * n + i] = y[i * VW + r];
 }
 
+/* What all steps share, and buffers for one. */
+typedef struct task {
+    __global const float *features, *text;
+    __global const int *places, *labels;
+    __global float *down, *up, *x, *hidden, *go, *inner, *losses, *room;
+    int classes, last;
+    float alpha, scale;
+} task;
+
 /* z = alpha A(x) + (1 - alpha) x, A(x) = up relu(down x), behind a ReLU where last; u = scale z /
    |z|; the loss is the cross-entropy of u text' over `batch`. Gets x, hidden, go (gradient by A(x))
-   and inner (by down x) of VW rows as rows; adds to losses (rows). Rows past the batch are zeros.
-   room: (4 WIDTH + 2 HIDDEN + BLOCK, VW) for each work-item. */
-__kernel void adapter_rows(INPUT(features), __global const int *places, int places_at,
-                           __global const int *labels, int labels_at, INPUT(text), INPUT(down),
-                           INPUT(up), OUTPUT(x), OUTPUT(hidden), OUTPUT(go), OUTPUT(inner),
-                           OUTPUT(losses), OUTPUT(room), int batch, int classes, int last,
-                           float alpha, float scale) {
-    int first = get_global_id(0) * VW, own[VW];
-    __global float *xs = room + room_at
-                         + (long)get_global_id(0) * (4 * WIDTH + 2 * HIDDEN + BLOCK) * VW;
+   and inner (by down x) of the group's rows as rows; adds to losses (rows). Rows past the batch are
+   zeros. room: (4 WIDTH + 2 HIDDEN + BLOCK, VW) for each group. */
+static void pass(const task *k, int group, __global const int *places, int batch) {
+    __global const float *text = k->text, *down = k->down, *up = k->up;
+    int first = group * VW, classes = k->classes, last = k->last, own[VW];
+    float share[VW], found[VW], alpha = k->alpha, scale = k->scale;
+    __global float *xs = k->room + (long)group * (4 * WIDTH + 2 * HIDDEN + BLOCK) * VW;
     __global float *us = xs + WIDTH * VW, *slope = us + WIDTH * VW, *gs = slope + WIDTH * VW;
     __global float *hs = gs + WIDTH * VW, *is = hs + HIDDEN * VW, *p = is + HIDDEN * VW;
-    float share[VW], found[VW];
-    x += x_at + (long)first * WIDTH;
-    hidden += hidden_at + (long)first * HIDDEN;
-    go += go_at + (long)first * WIDTH;
-    inner += inner_at + (long)first * HIDDEN;
-    text += text_at;
-    down += down_at;
-    up += up_at;
+    __global float *x = k->x + (long)first * WIDTH, *go = k->go + (long)first * WIDTH;
+    __global float *hidden = k->hidden + (long)first * HIDDEN;
+    __global float *inner = k->inner + (long)first * HIDDEN;
     for (int r = 0; r < VW; ++r) {
         bool real = first + r < batch;
-        long place = real ? places[places_at + first + r] : 0;
-        own[r] = real ? labels[labels_at + place] : -1;
+        long place = real ? places[first + r] : 0;
+        own[r] = real ? k->labels[place] : -1;
         share[r] = real ? 1.0f / batch : 0.0f;
         found[r] = 0.0f;
         for (int i = 0; i < WIDTH; i += VW)
-            STORE(real ? LOAD(features + features_at + place * WIDTH + i) : (VF)(0.0f),
+            STORE(real ? LOAD(k->features + place * WIDTH + i) : (VF)(0.0f),
                   x + r * WIDTH + i);
     }
     to_lanes(x, xs, WIDTH);
@@ -163,7 +165,7 @@ __kernel void adapter_rows(INPUT(features), __global const int *places, int plac
             }
     }
     VF part = LOAD(share), ready = part / total;
-    __global float *loss = losses + losses_at + first;
+    __global float *loss = k->losses + first;
     STORE(fma(log(total) + top - LOAD(found), part, LOAD(loss)), loss);
 
     STORE(ready, found);
@@ -189,13 +191,24 @@ __kernel void adapter_rows(INPUT(features), __global const int *places, int plac
     to_rows(is, inner, HIDDEN);
 }
 
-/* Moves a piece of 16 rows and SPAN columns of p (depth, columns), with means m, v, by the gradient
-   a' b: a (rows, depth), b (rows, columns). As update.cl's adamw, or sgd with momentum b1. */
 #define SPAN 128
+#define PIECES(depth, columns) ((depth) / 16 * (((columns) + SPAN - 1) / SPAN))
+
+/* A weight (depth, columns), the optimiser's means of it, its own rate and decay. */
+typedef struct weight {
+    __global float *p, *m, *v;
+    float rate, decay;
+} weight;
+typedef struct rule {
+    bool adam;
+    float b1, b2, eps; /* b1: momentum where not adam */
+    float c1, c2;      /* what the means are multiplied by */
+} rule;
+
+/* Moves a piece of 16 rows and SPAN columns of a weight by the gradient a' b: a (rows, depth), b
+   (rows, columns). As update.cl's adamw and sgd. t: room for (MR, VW). */
 INLINE void move(int piece, __global const float *a, __global const float *b, int rows, int depth,
-                 int columns, __global float *p, __global float *m, __global float *v,
-                 __global float *t, int adam, float rate, float b1, float b2, float eps,
-                 float decay, float c1, float c2) {
+                 int columns, weight w, rule o, __global float *t) {
     int across = (columns + SPAN - 1) / SPAN, from = piece / across * 16;
     int left = piece % across * SPAN, right = min(columns, left + SPAN);
     for (int d = from; d < from + 16; d += MR)
@@ -203,38 +216,72 @@ INLINE void move(int piece, __global const float *a, __global const float *b, in
             tile(a + d, 1, depth, b + k, columns, rows, t);
             for (int r = 0; r < MR; ++r) {
                 long at = (long)(d + r) * columns + k;
-                VF g = LOAD(t + r * VW), w = LOAD(p + at), mean = LOAD(m + at);
-                if (adam) {
-                    mean = fma((VF)(b1), mean, (VF)(1.0f - b1) * g);
-                    VF second = fma((VF)(b2), LOAD(v + at), (VF)(1.0f - b2) * g * g);
-                    STORE(second, v + at);
-                    w = w * (VF)(1.0f - rate * decay)
-                        - (VF)(rate * c1) * mean / (sqrt(second * (VF)(c2)) + (VF)(eps));
+                VF g = LOAD(t + r * VW), p = LOAD(w.p + at), mean = LOAD(w.m + at);
+                if (o.adam) {
+                    mean = fma((VF)(o.b1), mean, (VF)(1.0f - o.b1) * g);
+                    VF second = fma((VF)(o.b2), LOAD(w.v + at), (VF)(1.0f - o.b2) * g * g);
+                    STORE(second, w.v + at);
+                    p = p * (VF)(1.0f - w.rate * w.decay)
+                        - (VF)(w.rate * o.c1) * mean / (sqrt(second * (VF)(o.c2)) + (VF)(o.eps));
                 } else {
-                    mean = fma((VF)(b1), mean, fma((VF)(decay), w, g));
-                    w = fma((VF)(-rate), mean, w);
+                    mean = fma((VF)(o.b1), mean, fma((VF)(w.decay), p, g));
+                    p = fma((VF)(-w.rate), mean, p);
                 }
-                STORE(mean, m + at);
-                STORE(w, p + at);
+                STORE(mean, w.m + at);
+                STORE(p, w.p + at);
             }
         }
 }
 
-/* Both weights' step; grid: pieces of up (WIDTH, HIDDEN), then of down (HIDDEN, WIDTH). c1, c2: what
-   the running means are multiplied by. room: (MR, VW) for each work-item. */
-__kernel void adapter_update(INPUT(x), INPUT(hidden), INPUT(go), INPUT(inner), OUTPUT(up),
-                             OUTPUT(up_first), OUTPUT(up_second), OUTPUT(down), OUTPUT(down_first),
-                             OUTPUT(down_second), OUTPUT(room), int rows, int adam, float up_rate,
-                             float down_rate, float b1, float b2, float eps, float up_decay,
-                             float down_decay, float c1, float c2) {
-    int piece = get_global_id(0), before = WIDTH / 16 * ((HIDDEN + SPAN - 1) / SPAN);
-    __global float *t = room + room_at + piece * MR * VW;
-    if (piece < before)
-        move(piece, go + go_at, hidden + hidden_at, rows, WIDTH, HIDDEN, up + up_at,
-             up_first + up_first_at, up_second + up_second_at, t, adam, up_rate, b1, b2, eps,
-             up_decay, c1, c2);
-    else
-        move(piece - before, inner + inner_at, x + x_at, rows, HIDDEN, WIDTH, down + down_at,
-             down_first + down_first_at, down_second + down_second_at, t, adam, down_rate, b1, b2,
-             eps, down_decay, c1, c2);
+/* Work-groups deal out the parts of a phase: `claimed` has a counter for each group's share, which
+   it takes first, so that what it moved before is near; then it helps with the others'. Nobody waits
+   for a group that has not started: whoever runs can do everything. */
+#define DEAL(parts, work)                                                                          \
+    for (int turn = 0; turn < groups; ++turn) {                                                    \
+        int share = (self + turn) % groups;                                                        \
+        int from = (parts) * share / groups, count = (parts) * (share + 1) / groups - from;        \
+        for (int i; (i = atomic_inc(claimed + share)) < count;) {                                  \
+            int part = from + i;                                                                   \
+            work;                                                                                  \
+            mem_fence(CLK_GLOBAL_MEM_FENCE);                                                       \
+            atomic_inc(claimed + groups);                                                          \
+        }                                                                                          \
+    }                                                                                              \
+    while (*(volatile __global int *)(claimed + groups) < (parts))                                 \
+        ;                                                                                          \
+    atomic_add(claimed + groups, 0);                                                               \
+    claimed += groups + 1;
+
+/* Steps of `batch` places each, the last of what is left of `count`. numbers (steps, 3): rate, and
+   what the optimiser's means are multiplied by. counters: zeros, (2 steps, groups + 1). */
+__kernel void adapter_steps(INPUT(features), __global const int *places, int places_at,
+                            __global const int *labels, int labels_at, INPUT(text), OUTPUT(up),
+                            OUTPUT(up_first), OUTPUT(up_second), OUTPUT(down), OUTPUT(down_first),
+                            OUTPUT(down_second), OUTPUT(x), OUTPUT(hidden), OUTPUT(go),
+                            OUTPUT(inner), OUTPUT(losses), OUTPUT(room), INPUT(numbers),
+                            __global int *counters, int counters_at, int steps, int batch,
+                            int count, int classes, int last, int adam, float alpha, float scale,
+                            float b1, float b2, float eps, float up_rate, float up_decay,
+                            float down_rate, float down_decay) {
+    int groups = get_global_size(0), self = get_global_id(0);
+    __global int *claimed = counters + counters_at;
+    task k = {features + features_at, text + text_at, places + places_at, labels + labels_at,
+              down + down_at, up + up_at, x + x_at, hidden + hidden_at, go + go_at,
+              inner + inner_at, losses + losses_at, room + room_at, classes, last, alpha, scale};
+    weight a = {up + up_at, up_first + up_first_at, up_second + up_second_at, 0.0f, up_decay};
+    weight b = {down + down_at, down_first + down_first_at, down_second + down_second_at, 0.0f,
+                down_decay};
+    for (int s = 0; s < steps; ++s) {
+        int now = min(batch, count - s * batch), passes = (now + VW - 1) / VW, rows = passes * VW;
+        int before = PIECES(WIDTH, HIDDEN), pieces = before + PIECES(HIDDEN, WIDTH);
+        __global const float *n = numbers + numbers_at + 3 * s;
+        rule o = {adam, b1, b2, eps, n[1], n[2]};
+        a.rate = up_rate * n[0];
+        b.rate = down_rate * n[0];
+        DEAL(passes, pass(&k, part, k.places + s * batch, now))
+        DEAL(pieces, if (part < before) move(part, k.go, k.hidden, rows, WIDTH, HIDDEN, a, o,
+                                             k.room + part * MR * VW);
+                     else move(part - before, k.inner, k.x, rows, HIDDEN, WIDTH, b, o,
+                               k.room + part * MR * VW))
+    }
 }
