@@ -127,7 +127,7 @@ function clip_adapter:forward(x, classes)
 end
 
 -- The image adapter without biases, fixed classes, features that are there: then an epoch's steps
--- are one call, about twice as fast as recorded ones.
+-- are one call, more than twice as fast as recorded ones.
 local function is_plain(self)
   local module <const> = self.module
   return module.image and not module.text and not module.alpha and not self.o.bias
