@@ -12,11 +12,15 @@ local function mean(values, choose)
   return n > 0 and sum / n or nil
 end
 
+local function all()
+  return true
+end
+
 local groups <const> = { "full", "rare", "non_rare", "seen", "unseen" }
 
 local function summary(values, targets)
   return {
-    full = mean(values, function() return true end),
+    full = mean(values, all),
     rare = mean(values, function(i) return targets[i].rare end),
     non_rare = mean(values, function(i) return not targets[i].rare end),
     seen = mean(values, function(i) return targets[i].seen ~= false end),
@@ -95,8 +99,8 @@ function Report:totable()
   return out
 end
 
--- Bars: the mean AP of each verb's seen and unseen classes, best verbs first.
-function Report:plot(svg)
+-- The mean AP of each verb's seen and unseen classes, best verbs first: names, seen, unseen.
+local function by_verb(self)
   local verbs <const>, by_name <const> = {}, {}
   for i, target in ipairs(self.targets) do
     local verb = by_name[target.verb]
@@ -108,30 +112,59 @@ function Report:plot(svg)
       list[#list + 1] = self.classes[i]
     end
   end
-  local function average(list)
-    return 100 * (mean(list, function() return true end) or 0 / 0)
-  end
   local shown <const> = {}
   for _, verb in ipairs(verbs) do
-    verb.value = average(verb.all)
-    if verb.value == verb.value then
-      shown[#shown + 1] = verb
-    end
+    verb.value = mean(verb.all, all)
+    shown[#shown + 1] = verb.value and verb or nil
   end
   table.sort(shown, function(a, b)
     return a.value ~= b.value and a.value > b.value or a.value == b.value and a.name < b.name
   end)
   local names <const>, seen <const>, unseen <const> = {}, {}, {}
   for i, verb in ipairs(shown) do
-    names[i], seen[i], unseen[i] = verb.name, average(verb.seen), average(verb.unseen)
+    names[i] = verb.name
+    seen[i] = 100 * (mean(verb.seen, all) or 0 / 0)
+    unseen[i] = 100 * (mean(verb.unseen, all) or 0 / 0)
   end
-  local series <const> = { { name = "seen classes", x = names, y = seen } }
-  if self.unseen then
-    series[2] = { name = "unseen classes", x = names, y = unseen }
+  return names, seen, unseen
+end
+
+-- The APs of the chosen classes, best first, over the share of them.
+local function ranked(self, name, choose)
+  local values <const>, shares <const> = {}, {}
+  for i, value in ipairs(self.classes) do
+    if value == value and choose(i) then
+      values[#values + 1] = 100 * value
+    end
   end
-  return require "hoi.image".plot { kind = "bar", series = series, y_label = "AP %",
-    title = ("mAP %s %%"):format(cell(self.full)), width = math.max(800, 40 * #shown),
-    height = 500, svg = svg }
+  table.sort(values, function(a, b) return a > b end)
+  for i in ipairs(values) do
+    shares[i] = 100 * (i - 0.5) / #values
+  end
+  return #values > 0 and { name = name, x = shares, y = values } or nil
+end
+
+local MOST_BARS <const> = 40
+
+-- Bars by verb; of many verbs curves: the share of classes that reach an AP.
+function Report:plot(svg)
+  local names <const>, seen <const>, unseen <const> = by_verb(self)
+  local plot <const> = { y_label = "AP %", title = ("mAP %s %%"):format(cell(self.full)),
+    svg = svg }
+  if #names <= MOST_BARS then
+    plot.kind, plot.width = "bar", math.max(800, 40 * #names)
+    plot.series = { { name = "seen classes", x = names, y = seen } }
+    plot.series[2] = self.unseen and { name = "unseen classes", x = names, y = unseen } or nil
+  else
+    plot.x_label = "classes, best first, %"
+    plot.series = { ranked(self, "seen classes", function(i)
+      return self.targets[i].seen ~= false
+    end) }
+    plot.series[#plot.series + 1] = ranked(self, "unseen classes", function(i)
+      return self.targets[i].seen == false
+    end)
+  end
+  return require "hoi.image".plot(plot)
 end
 
 -- Gets a report of what the meters hold. truths: how many by class.

@@ -49,6 +49,18 @@ describe("evaluate", function()
     assert.is_nil(none.unseen)
   end)
 
+  it("draws many classes as curves", function()
+    local targets = hoi.targets("hico", { setting = "unseen_verb" })
+    local meter <close> = hoi.meter(targets)
+    for i = 1, 600 do
+      meter:truth(1, i, { 0, 0, 9, 9 }, { 0, 0, 9, 9 })
+      meter:add(1, i, 0.5, { 0, 0, 9, 9 }, { 0, 0, 9, i % 3 == 0 and 4 or 9 })
+    end
+    local report = require "hoi.report"(targets, {}, meter)
+    assert.is_true(math.abs(report.full - 2 / 3) < 1e-12)
+    assert.are.equal(800, report:plot().width)
+  end)
+
   it("measures verbs as classes, by the pair's object", function()
     local data = hoi.data.mini { size = 40 }
     local verbs, known = {}, {}
