@@ -116,8 +116,9 @@ function gallery.page(predictions, load, given)
     local boxes <const>, places <const> = boxes_of(result.interactions)
     local image <close> = load(result, i)
     local name <const> = result.image or ("picture %d"):format(i)
+    local small <const> = image.width < 300 and image.height <= 1.5 * image.width
     sheet:picture(image, {
-      class = "photo", side = o.side, alt = name, boxes = boxes,
+      class = small and "photo small" or "photo", side = o.side, alt = name, boxes = boxes,
       attributes = { ["data-image"] = name },
       inside = '<svg class="link" aria-hidden="true"><line/></svg>',
       caption = ("<h2>%s</h2>%s"):format(page.escape(name),

@@ -1049,7 +1049,8 @@ function Detections:release() end
 ---@field identity string # a text that changes with all that its answers depend on
 local Detector = {}
 
---- Opens a detector: "owlvit" (the default of the scripts), "boxes" (from a JSON file), or one of your own.
+--- Opens a detector: "owlvit" (OWL-ViT or OWLv2; the default of the scripts), "dnn" (YOLOX, FastestDet or YOLO in an ONNX
+--- file), "detr", "boxes" (from a JSON file), or one of your own. plugins/README.md tells their options.
 --- Looks for NAME.lua and NAME.so in: the folder of the script, the folders of HOI_PLUGINS (colons between), the plugins
 --- inside hoi, the installed plugins, the folder "plugins" beside the program. A name with a slash is a file.
 --- Fails when it is not found (the message lists the places), not loadable, no plugin, of another ABI, or when its own
