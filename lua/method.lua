@@ -141,6 +141,18 @@ function common:parameters(pattern)
   return learned(self):parameters(pattern)
 end
 
+-- All that a method holds, trained or not, as a list: what a checkpoint keeps.
+function common:tensors()
+  local list <const> = {}
+  for name, x in pairs(learned(self):state()) do
+    list[#list + 1] = { name, x }
+  end
+  table.sort(list, function(a, b)
+    return a[1] < b[1]
+  end)
+  return list
+end
+
 function common.trains(_, _, what)
   return what == "all"
 end

@@ -2802,6 +2802,10 @@ function Method:class_features() end
 ---@return { [1]: string, [2]: hoi.Tensor }[]
 function Method:parameters(pattern) end
 
+--- Gets all that a method holds by name, trained or not: what a checkpoint keeps.
+---@return { [1]: string, [2]: hoi.Tensor }[]
+function Method:tensors() end
+
 --- Tells whether train(what) trains a parameter.
 ---@param name string # the parameter's
 ---@param what string # "all", or a word of the method's own
