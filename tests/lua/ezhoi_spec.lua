@@ -9,11 +9,11 @@ local world = dofile "tests/lua/golden_world.lua"
 local golden, near, integers = world.folder, world.near, world.integers
 
 -- The golden method: every learned tensor from the file.
-local function golden_method(clip, file, options)
+local function golden_method(clip, file, options, context)
   local targets, batch, differences = world.read(file)
   options.prompt_depth, options.adapter_width = 3, 8
   options.differences = differences
-  options.context = "fixed"
+  options.context = context
   local method = hoi.method("ezhoi", clip, targets, options)
   local state <close> = safetensors.open(golden .. "ezhoi_state.safetensors")
   local has = {}
@@ -61,7 +61,8 @@ for mode, options in pairs {
       local clip <close> = hoi.clip(golden .. "clip_ezhoi")
       local file <close> = safetensors.open(golden .. "ezhoi_whole.safetensors")
       local gradients <close> = safetensors.open(golden .. "ezhoi_gradients.safetensors")
-      local method, batch = golden_method(clip, file, options)
+      local context = mode == "released" and "fixed" or "trained"
+      local method, batch = golden_method(clip, file, options, context)
       local from = mode == "paper_softmax" and "paper" or mode
       method:freeze()
       local two_stage = require "hoi.two_stage"
@@ -89,12 +90,17 @@ for mode, options in pairs {
       loss:backward()
       local prefix = mode == "released" and "released_half." or mode .. "."
       assert.is_true(compare_gradients(method, gradients, prefix, 1e-4) > 100)
+      for l = 1, context == "trained" and 3 or 0 do
+        local name = ("%s.clip_head.prompt_learner.txtcls_ctx_pt.%d"):format(mode, l - 1)
+        near(gradients:tensor(name), method.module.context.grad:slice(1, l, l):squeeze(1), 1e-4,
+          name)
+      end
     end)
 
     it("loses what the golden values do in ten steps", function()
       local clip <close> = hoi.clip(golden .. "clip_ezhoi")
       local file <close> = safetensors.open(golden .. "ezhoi_whole.safetensors")
-      local method, batch = golden_method(clip, file, options)
+      local method, batch = golden_method(clip, file, options, "fixed")
       method:train()
       method.module:dropout(false)
       near(file:tensor(mode .. ".losses"), world.ten_steps(method, batch), 1e-4, "losses")

@@ -409,6 +409,45 @@ it("recomputed blocks give the same gradients", function()
   end
 end)
 
+describe("pictures", function()
+  it("as released get the detector's size first, and ImageNet's normalisation", function()
+    local clip <close> = hoi.clip()
+    local two_stage = require "hoi.two_stage"
+    local image = hoi.data.mini({ split = "test", size = 1 })[1].image:resize(300, 150)
+    local targets, pairs = hoi.targets "mini", hoi.pairs {
+      { box = { 10, 10, 50, 100 }, score = 1, label = "person" },
+      { box = { 60, 20, 200, 140 }, score = 1, label = "ball" },
+    }
+    local function pixels_of(options)
+      local method = hoi.method("ezhoi", clip, targets, options)
+      local samples = two_stage.gather({ { image = image, pairs = pairs } }, method.picture,
+        method.grid, method.object_features)
+      return samples.pixels
+    end
+    local make = require "hoi.pixels".of
+    local as = { size = 96, warp = true, mean = { 0.485, 0.456, 0.406 },
+      std = { 0.229, 0.224, 0.225 } }
+    -- 300 x 150: the long side meets 1333 first
+    local twice = make(image:resize(1334, 667), as)
+    assert.is_true(twice:bytes() == pixels_of({ mode = "released" }):bytes())
+    local own = { size = 96, warp = true, mean = clip.preprocess.mean, std = clip.preprocess.std }
+    assert.is_true(make(image, own):bytes() == pixels_of({ mode = "paper" }):bytes())
+    assert.is_true(make(image, as):bytes()
+      == pixels_of({ mode = "released", resized = "once" }):bytes())
+  end)
+
+  it("of V-COCO are named by HICO-DET's classes as released", function()
+    local clip <close> = hoi.clip()
+    local targets, hico = hoi.targets "vcoco", hoi.targets "hico"
+    local released = hoi.method("ezhoi", clip, targets, { mode = "released" })
+    local paper = hoi.method("ezhoi", clip, targets, { mode = "paper" })
+    for _, i in ipairs { 1, 100, #targets } do
+      assert.are.equal(hico[i].sentence, released.sentences[i])
+      assert.are.equal(targets[i].sentence, paper.sentences[i])
+    end
+  end)
+end)
+
 describe("a class that is added", function()
   it("is scored at once, by itself, and the others stay as they were", function()
     local clip <close> = hoi.clip(golden .. "clip_ezhoi")
