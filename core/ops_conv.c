@@ -74,9 +74,13 @@ static hoi_tensor *conv_forward(const hoi_arguments *a, hoi_tensor **saved) {
         return y;
     hoi_tensor *flat = hoi_tensor_view(
         weight, 0, 2, (int64_t[]){shape[3], (int64_t)w.kernel * w.kernel * w.channels});
-    bool ok = flat && hoi_tensor_pack(flat, true, !weight->node, &pack, &made);
+    int64_t step = 0;
+    bool transformed = weight->dtype == HOI_F32 && launch_winograd_pays(device, &w);
+    bool ok = transformed ? hoi_tensor_pack_winograd(weight, !weight->node, &pack, &step, &made)
+                          : flat && hoi_tensor_pack(flat, true, !weight->node, &pack, &made);
     if (ok) {
         hoi_gemm g = {.n = (int)shape[3],
+                      .b_step = step,
                       .a = hoi_tensor_span(x),
                       .b = pack,
                       .c = hoi_tensor_span(y),
@@ -88,7 +92,7 @@ static hoi_tensor *conv_forward(const hoi_arguments *a, hoi_tensor **saved) {
             g.bias = hoi_tensor_span(bias);
         if (residual)
             g.residual = hoi_tensor_span(residual);
-        ok = launch_conv(device, &w, &g);
+        ok = transformed ? launch_winograd(device, &w, &g) : launch_conv(device, &w, &g);
     }
     hoi_buffer_free(made);
     hoi_tensor_free(flat);

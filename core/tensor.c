@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OVER_ROWS, OVER_COLUMNS, WINOGRAD }; /* what a product sums over; or 16 of them */
+
 struct hoi_packed {
-    bool across;
+    int kind;
     int64_t offset, count;
     int n, k;
     hoi_pack pack;
@@ -230,6 +232,30 @@ hoi_tensor *hoi_tensor_detach(const hoi_tensor *x) {
     return hoi_tensor_view(x, 0, x->rank, x->shape);
 }
 
+/* Gets what is kept of x as a right side of n columns and k summed values. */
+static bool find_pack(const hoi_tensor *x, int kind, int n, int k, hoi_pack *pack) {
+    for (struct hoi_packed *p = x->storage->packs; p; p = p->next)
+        if (p->kind == kind && p->offset == x->offset && p->count == hoi_tensor_count(x) &&
+            p->n == n && p->k == k) {
+            *pack = p->pack;
+            return true;
+        }
+    return false;
+}
+
+/* Keeps a pack with the storage, or gives its buffer to the caller. */
+static void keep_pack(const hoi_tensor *x, int kind, int n, int k, const hoi_pack *pack, bool keep,
+                      hoi_buffer **made) {
+    struct hoi_packed *packed = keep ? malloc(sizeof *packed) : NULL;
+    if (packed) {
+        *packed = (struct hoi_packed){kind, x->offset, hoi_tensor_count(x), n,
+                                      k,    *pack,     x->storage->packs};
+        x->storage->packs = packed;
+    } else {
+        *made = pack->span.buffer;
+    }
+}
+
 bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack,
                      hoi_buffer **made) {
     hoi_device *device = hoi_tensor_device(x);
@@ -237,12 +263,8 @@ bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack
     int64_t count = rows > 0 && cols > 0 ? hoi_tensor_count(x) / (rows * cols) : 1;
     int n = (int)(across ? rows : cols), k = (int)(across ? cols : rows);
     *made = NULL;
-    for (struct hoi_packed *p = x->storage->packs; p; p = p->next)
-        if (p->across == across && p->offset == x->offset && p->count == hoi_tensor_count(x) &&
-            p->n == n && p->k == k) {
-            *pack = p->pack;
-            return true;
-        }
+    if (find_pack(x, across ? OVER_COLUMNS : OVER_ROWS, n, k, pack))
+        return true;
     pack->type = x->dtype == HOI_F32   ? HOI_STORED_FLOAT
                  : x->dtype == HOI_F16 ? HOI_STORED_HALF
                                        : HOI_STORED_BFLOAT;
@@ -254,13 +276,29 @@ bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack
         hoi_buffer_free(pack->span.buffer);
         return false;
     }
-    struct hoi_packed *packed = keep ? malloc(sizeof *packed) : NULL;
-    if (packed) {
-        *packed = (struct hoi_packed){across, x->offset, hoi_tensor_count(x), n,
-                                      k,      *pack,     x->storage->packs};
-        x->storage->packs = packed;
-    } else {
-        *made = pack->span.buffer;
-    }
+    keep_pack(x, across ? OVER_COLUMNS : OVER_ROWS, n, k, pack, keep, made);
     return true;
+}
+
+bool hoi_tensor_pack_winograd(const hoi_tensor *x, bool keep, hoi_pack *pack, int64_t *step,
+                              hoi_buffer **made) {
+    hoi_device *device = hoi_tensor_device(x);
+    int n = (int)x->shape[0], k = (int)x->shape[3];
+    int64_t size = launch_pack_size(device, n, k, pack), each = (int64_t)n * k;
+    *made = NULL;
+    *step = size;
+    pack->type = HOI_STORED_FLOAT;
+    if (find_pack(x, WINOGRAD, n, k, pack))
+        return true;
+    hoi_buffer *u = hoi_buffer_new(device, (size_t)(16 * each) * sizeof(float));
+    pack->span = (hoi_span){hoi_buffer_new(device, (size_t)(16 * size) * sizeof(float)), 0};
+    bool ok = u && pack->span.buffer &&
+              launch_winograd_weights(device, hoi_tensor_span(x), (hoi_span){u, 0}, n, k) &&
+              launch_pack(device, (hoi_span){u, 0}, true, k, n, k, 16, each, size, pack);
+    hoi_buffer_free(u);
+    if (ok)
+        keep_pack(x, WINOGRAD, n, k, pack, keep, made);
+    else
+        hoi_buffer_free(pack->span.buffer);
+    return ok;
 }

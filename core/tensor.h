@@ -72,6 +72,11 @@ hoi_tensor *hoi_tensor_detach(const hoi_tensor *x);
 bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack,
                      hoi_buffer **made);
 
+/* Gets a convolution's weight (out, 3, 3, channels) as launch_winograd wants it: 16 packs, *step
+   elements apart; else as hoi_tensor_pack. */
+bool hoi_tensor_pack_winograd(const hoi_tensor *x, bool keep, hoi_pack *pack, int64_t *step,
+                              hoi_buffer **made);
+
 /* Writes "2x3x4" and returns text. */
 const char *hoi_shape_text(int rank, const int64_t *shape, char text[96]);
 

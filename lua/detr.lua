@@ -168,13 +168,18 @@ end
 
 -- x + attention(query, key, value), normed: all (1, n, d).
 local function attend(a, layer, x, query, key, value)
-  local y <const> = linear(a.query, query):attention(linear(a.key, key), linear(a.value, value),
-    { heads = HEADS })
-  return norm(layer, linear(a.out, y, "none", x))
+  local q <close> = linear(a.query, query)
+  local k <close> = linear(a.key, key)
+  local v <close> = linear(a.value, value)
+  local mixed <close> = q:attention(k, v, { heads = HEADS })
+  local sum <close> = linear(a.out, mixed, "none", x)
+  return norm(layer, sum)
 end
 
 local function feed_forward(layer, place, x)
-  return norm(layer[place], linear(layer.linear2, linear(layer.linear1, x, "relu"), "none", x))
+  local hidden <close> = linear(layer.linear1, x, "relu")
+  local sum <close> = linear(layer.linear2, hidden, "none", x)
+  return norm(layer[place], sum)
 end
 
 -- The encoder's map (1, h * w, d) of pixels (1, height, width, 3), and its positions.
@@ -183,7 +188,7 @@ function Detr:encode(x)
     error(("detr: pixels (1, height, width, 3) are wanted, these are %s"):format(
       table.concat(x.shape, "x")), 2)
   end
-  local map <const> = self.trunk(x)
+  local map <close> = self.trunk(x)
   local places <const> = positions_of(self, map:size(2), map:size(3))
   local y = linear(self.input, map:reshape(1, -1, map:size(4)))
   for _, layer in ipairs(self.encoder) do

@@ -36,12 +36,15 @@ local function read_conv(file, has, name, norm, stride)
 end
 
 -- pool: a stride is the mean of windows before conv3 and beside, as in CLIP; else conv2 strides.
+-- Maps are large and their memory is wanted again at once, so each is let go of here (a record keeps
+-- what it needs), not by the collector.
 local function apply_block(self, x)
-  local y = self.conv2(self.conv1(x, "relu"), "relu")
-  if self.pool > 1 then
-    y, x = y:mean_pool { kernel = self.pool }, x:mean_pool { kernel = self.pool }
-  end
-  return self.conv3(y, "relu", self.beside and self.beside(x) or x)
+  local first <close> = self.conv1(x, "relu")
+  local second <close> = self.conv2(first, "relu")
+  local small <close> = self.pool > 1 and second:mean_pool { kernel = self.pool } or nil
+  local seen <close> = self.pool > 1 and x:mean_pool { kernel = self.pool } or nil
+  local beside <close> = self.beside and self.beside(seen or x) or nil
+  return self.conv3(small or second, "relu", beside or x)
 end
 
 local function read_block(file, has, name, stride, pooled)
@@ -57,21 +60,26 @@ local function read_block(file, has, name, stride, pooled)
 end
 
 local function apply_trunk(self, x)
-  x = self.enter(self, x)
+  local map = self.enter(self, x)
   for _, stage in ipairs(self.stages) do
     for _, block in ipairs(stage) do
-      x = block(x)
+      local before <close> = map
+      map = block(before)
     end
   end
-  return x
+  return map
 end
 
 local function enter_clip(self, x)
-  return self.stem[3](self.stem[2](self.stem[1](x, "relu"), "relu"), "relu"):mean_pool()
+  local first <close> = self.stem[1](x, "relu")
+  local second <close> = self.stem[2](first, "relu")
+  local third <close> = self.stem[3](second, "relu")
+  return third:mean_pool()
 end
 
 local function enter_plain(self, x)
-  return self.stem[1](x, "relu"):max_pool { kernel = 3, stride = 2, pad = 1 }
+  local first <close> = self.stem[1](x, "relu")
+  return first:max_pool { kernel = 3, stride = 2, pad = 1 }
 end
 
 local function set_of(file)

@@ -112,6 +112,12 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g);
 /* The same with A = the windows of pictures g->a, (places, kernel * kernel * channels), gathered
    piece by piece; of g all but m, k, count, windows and what lays out A is given. */
 bool launch_conv(hoi_device *device, const hoi_windows *w, const hoi_gemm *g);
+/* The same by Winograd's transform, where it saves time: kernels of 3 x 3 and many channels. b of g
+   is 16 packs, b_step apart, of u (16, out, channels), which launch_winograd_weights makes of w
+   (out, 3, 3, channels). residual is added before the activation, HOI_LINEAR or HOI_RELU. */
+bool launch_winograd_pays(const hoi_device *device, const hoi_windows *w);
+bool launch_winograd_weights(hoi_device *device, hoi_span w, hoi_span u, int n, int channels);
+bool launch_winograd(hoi_device *device, const hoi_windows *w, const hoi_gemm *g);
 
 /* ---- attention ---- */
 
