@@ -36,8 +36,8 @@ local function read_conv(file, has, name, norm, stride)
 end
 
 -- pool: a stride is the mean of windows before conv3 and beside, as in CLIP; else conv2 strides.
--- Maps are large and their memory is wanted again at once, so each is let go of here (a record keeps
--- what it needs), not by the collector.
+-- Maps are large and their memory is wanted again at once, so each is let go of here (a record
+-- keeps what it needs), not by the collector.
 local function apply_block(self, x)
   local first <close> = self.conv1(x, "relu")
   local second <close> = self.conv2(first, "relu")
