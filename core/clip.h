@@ -36,7 +36,10 @@ typedef struct hoi_tower {
    qkv_proj. */
 typedef struct hoi_parameter {
     char name[96];
-    hoi_tensor **slot;
+    hoi_tensor **slot; /* NULL in it until the model is begun or filled */
+    int rank;
+    int64_t shape[2];
+    float start; /* what training begins with */
 } hoi_parameter;
 
 typedef struct hoi_clip {
@@ -54,11 +57,12 @@ typedef struct hoi_clip {
 /* Sets the sizes of a model from the text of config.json (Hugging Face's, absent values are its
    defaults); nothing is made. label: what messages call the text. */
 bool hoi_clip_configure(hoi_clip *clip, const char *config, const char *label);
-/* Reads config.json (Hugging Face's, absent values are its defaults) and makes towers of zeros
-   (gains: ones): to be trained or filled. Where vision_config has `layers`, pictures are read by a
-   ResNet, which is not made here: `visual` then has no blocks. label: what messages call the text. NULL after hoi_fail.
-   */
+/* Gets a model of a configuration (hoi_clip_configure) whose parameters have shapes, but no content:
+   to be begun or filled. Where vision_config has `layers`, pictures are read by a ResNet, which is
+   not made here: `visual` then has no blocks. NULL after hoi_fail. */
 hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label);
+/* Gives each parameter what training begins with: zeros, gains of 1. */
+bool hoi_clip_begin(hoi_clip *clip);
 /* How a file names the weights. Hugging Face's names, as they are or after `prefix` ("owlvit.");
    or OpenAI's, which open_clip has too (q, k and v in one, projections the other way round), after
    `visual` ("visual.") and `text` (""), logit_scale after `prefix`. */

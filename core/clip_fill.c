@@ -175,12 +175,19 @@ static unsigned char *turn(unsigned char *bytes, size_t rows, size_t cols, size_
     return out;
 }
 
+static int64_t count_of(const hoi_parameter *parameter) {
+    int64_t count = 1;
+    for (int i = 0; i < parameter->rank; ++i)
+        count *= parameter->shape[i];
+    return count;
+}
+
 /* Gets a parameter's values as the model keeps them, to be freed: as floats, or with the bits and
    the type of the file. NULL after hoi_fail. */
-static unsigned char *values_of(hoi_weights *file, const source *s, const hoi_tensor *parameter,
+static unsigned char *values_of(hoi_weights *file, const source *s, const hoi_parameter *parameter,
                                 bool as_floats) {
     size_t width = as_floats ? sizeof(float) : hoi_dtype_bytes(s->parts[0]->dtype);
-    int64_t total = hoi_tensor_count(parameter);
+    int64_t total = count_of(parameter);
     int64_t rows = parameter->rank ? parameter->shape[0] : 1;
     size_t each = (size_t)(total / s->count) * width;
     if (s->turned)
@@ -215,22 +222,21 @@ static bool one_dtype(const source *s) {
 bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout, bool widen) {
     for (int i = 0; i < clip->parameter_count; ++i) {
         hoi_parameter *p = &clip->parameters[i];
-        hoi_tensor *old = *p->slot;
         source s;
         if (!find_source(file, layout, p->name, &s))
             return false;
         hoi_dtype dtype = s.parts[0]->dtype;
         /* positions are added, not multiplied: they stay float */
-        bool half = !widen && old->rank == 2 && (dtype == HOI_F16 || dtype == HOI_BF16) &&
+        bool half = !widen && p->rank == 2 && (dtype == HOI_F16 || dtype == HOI_BF16) &&
                     one_dtype(&s) && !strstr(p->name, "position_embedding");
-        unsigned char *bytes = values_of(file, &s, old, !half);
-        hoi_tensor *made = bytes ? hoi_tensor_stored(clip->device, old->rank, old->shape,
+        unsigned char *bytes = values_of(file, &s, p, !half);
+        hoi_tensor *made = bytes ? hoi_tensor_stored(clip->device, p->rank, p->shape,
                                                      half ? dtype : HOI_F32, bytes)
                                  : NULL;
         free(bytes);
         if (!made)
             return false;
-        hoi_tensor_free(old);
+        hoi_tensor_free(*p->slot);
         *p->slot = made;
     }
     return true;
@@ -241,17 +247,16 @@ bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *lay
 /* Adds a parameter's values: the patch kernel in four dimensions, q, k and v apart. */
 static bool add_values(const hoi_clip *clip, hoi_safetensors_writer *writer, const hoi_parameter *p,
                        hoi_dtype dtype, const unsigned char *bytes) {
-    const hoi_tensor *x = *p->slot;
     char name[name_size];
     int64_t patch = clip->visual.patch, shape[4] = {0};
-    int rank = x->rank, count = is_joined(p->name) ? 3 : 1;
-    memcpy(shape, x->shape, (size_t)rank * sizeof *shape);
+    int rank = p->rank, count = is_joined(p->name) ? 3 : 1;
+    memcpy(shape, p->shape, (size_t)rank * sizeof *shape);
     if (strstr(p->name, "patch_embedding")) {
         rank = 4;
         shape[1] = 3;
         shape[2] = shape[3] = patch;
     }
-    size_t each = (size_t)(hoi_tensor_count(x) / count) * hoi_dtype_bytes(dtype);
+    size_t each = (size_t)(count_of(p) / count) * hoi_dtype_bytes(dtype);
     shape[0] /= count;
     for (int k = 0; k < count; ++k) {
         snprintf(name, sizeof name, "%s", p->name);
@@ -294,7 +299,7 @@ bool hoi_clip_export(const hoi_clip *clip, hoi_weights *file, const hoi_clip_lay
         if (!find_source(file, layout, p->name, &s))
             return false;
         bool as_floats = !one_dtype(&s); /* in three arrays of several types */
-        unsigned char *bytes = values_of(file, &s, *p->slot, as_floats);
+        unsigned char *bytes = values_of(file, &s, p, as_floats);
         bool ok =
             bytes && add_values(clip, writer, p, as_floats ? HOI_F32 : s.parts[0]->dtype, bytes);
         free(bytes);

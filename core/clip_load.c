@@ -16,10 +16,10 @@ static bool add_parameter(hoi_clip *clip, const char *name, hoi_tensor **slot, i
     if (!grown)
         return hoi_fail("clip: out of host memory");
     clip->parameters = grown;
-    snprintf(grown[clip->parameter_count].name, sizeof grown->name, "%s", name);
-    grown[clip->parameter_count++].slot = slot;
-    *slot = hoi_tensor_full(clip->device, rank, (int64_t[]){a, b}, value);
-    return *slot != NULL;
+    hoi_parameter *p = &grown[clip->parameter_count++];
+    *p = (hoi_parameter){.slot = slot, .rank = rank, .shape = {a, b}, .start = value};
+    snprintf(p->name, sizeof p->name, "%s", name);
+    return true;
 }
 
 static bool add_pair(hoi_clip *clip, const char *name, hoi_tensor **weight, hoi_tensor **bias,
@@ -96,6 +96,17 @@ hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label
         return clip;
     hoi_clip_free(clip);
     return NULL;
+}
+
+bool hoi_clip_begin(hoi_clip *clip) {
+    for (int i = 0; i < clip->parameter_count; ++i) {
+        hoi_parameter *p = &clip->parameters[i];
+        hoi_tensor_free(*p->slot);
+        *p->slot = hoi_tensor_full(clip->device, p->rank, p->shape, p->start);
+        if (!*p->slot)
+            return false;
+    }
+    return true;
 }
 
 hoi_clip *hoi_clip_ref(hoi_clip *clip) {

@@ -15,6 +15,7 @@
 
 /* What repeats a storage (strides of 0) may take so much more than it. */
 #define REPEAT_LIMIT ((size_t)1 << 26)
+#define FORGET_BYTES ((size_t)1 << 20)
 
 /* ------------------------------------------------------------------ filling */
 
@@ -404,12 +405,8 @@ static bool is_row_major(const weights_array *array) {
     return true;
 }
 
-bool hoi_weights_read(hoi_weights *w, const hoi_entry *entry, void *out) {
-    const weights_array *array = (const weights_array *)(const void *)entry;
-    if (array->shard)
-        return hoi_weights_read(array->shard, array->inner, out);
-    if (!entry->bytes)
-        return true;
+static bool copy(hoi_weights *w, const weights_array *array, void *out) {
+    const hoi_entry *entry = &array->entry;
     const weights_storage *storage = &w->storages[array->storage];
     bool in_order = is_row_major(array);
     if (in_order && !storage->mapped && entry->bytes == storage->bytes)
@@ -423,6 +420,17 @@ bool hoi_weights_read(hoi_weights *w, const hoi_entry *entry, void *out) {
     else
         gather(array, 0, bytes, out);
     return true;
+}
+
+bool hoi_weights_read(hoi_weights *w, const hoi_entry *entry, void *out) {
+    const weights_array *array = (const weights_array *)(const void *)entry;
+    if (array->shard)
+        return hoi_weights_read(array->shard, array->inner, out);
+    bool ok = !entry->bytes || copy(w, array, out);
+    /* pages that were copied are not wanted again: they would count as this process's memory */
+    if (w->mapping && entry->bytes >= FORGET_BYTES)
+        madvise(w->mapping, w->size, MADV_DONTNEED);
+    return ok;
 }
 
 /* Gets whole number i of an array. */

@@ -34,12 +34,17 @@ static int tower_release(lua_State *L) {
     return 0;
 }
 
-/* new(config text, label) -> clip of zeros */
+/* new(config text, label) -> clip without content */
 static int new_clip(lua_State *L) {
     const char *config = luaL_checkstring(L, 1), *label = luaL_optstring(L, 2, "config.json");
     hoi_clip **slot = (hoi_clip **)bind_new(L, CLIP);
     *slot = hoi_clip_new(bind_device(L), config, label);
     return bind_result(L, *slot != NULL);
+}
+
+/* begin(clip): zeros, gains of 1 */
+static int begin(lua_State *L) {
+    return hoi_clip_begin(bind_check(L, 1, CLIP)) ? 0 : bind_raise(L);
 }
 
 /* Reads {layout, prefix, visual, text, widen} at 3: how the file at 2 names its weights.
@@ -125,7 +130,7 @@ static int replace(lua_State *L) {
         hoi_parameter *p = &clip->parameters[i];
         if (strcmp(p->name, name) != 0)
             continue;
-        if (!hoi_tensor_is(x, (*p->slot)->rank, (*p->slot)->shape))
+        if (!hoi_tensor_is(x, p->rank, p->shape))
             return luaL_error(L, "clip: the tensor for '%s' has another shape", name);
         hoi_tensor_ref(x);
         hoi_tensor_free(*p->slot);
@@ -398,6 +403,7 @@ int luaopen_hoi_clip(lua_State *L) {
     static const luaL_Reg meta[] = {
         {"__index", tower_field}, {"__tostring", tower_text}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", new_clip},
+                                         {"begin", begin},
                                          {"fill", fill},
                                          {"export", export},
                                          {"tower", tower},

@@ -59,6 +59,7 @@ local function new(given)
   local self <const> = {
     core = core.new(config, "config"), config = config, tokenizer = o.tokenizer,
   }
+  core.begin(self.core)
   return assemble(self, false, o.preprocess)
 end
 
@@ -87,6 +88,22 @@ local function tokenizer_of(asked, beside)
   return path and tokenizers.open(path) or nil
 end
 
+-- The files of weights: one, or those of an index.
+local function files_of(file)
+  local list <const> = { file.path }
+  if file.container == "index" then
+    local folder <const>, seen <const> = file.path:match "^(.*/)" or "", {}
+    for _, name in pairs(json.load(file.path).weight_map) do
+      if not seen[name] then
+        seen[name] = true
+        list[#list + 1] = folder .. name
+      end
+    end
+    table.sort(list)
+  end
+  return list
+end
+
 local function open(path, given)
   local o <const> = options(given, {
     dtype = "stored", embedded = EMBEDDED, activation = false, tokenizer = false, config = false,
@@ -102,7 +119,7 @@ local function open(path, given)
   local file <close>, names <const> = found.file, found.names
   local config <const> = json.encode(found.config)
   local self <const> = {
-    core = core.new(config, found.label), config = config, file = file.path,
+    core = core.new(config, found.label), config = config, files = files_of(file),
     tokenizer = tokenizer_of(o.tokenizer, found.tokenizer),
   }
   core.fill(self.core, file, {
@@ -276,15 +293,28 @@ function Clip:save(folder, given)
   end
 end
 
--- A text that tells this model from others: its place and size.
+-- Sixteen pieces of a file, spread over it: of large ones a fraction is read.
+local function pieces_of(path)
+  local file <close> = assert(io.open(path, "rb"))
+  local size <const>, parts <const> = file:seek "end", {}
+  for i = 0, 15 do
+    file:seek("set", size * i // 16)
+    parts[#parts + 1] = file:read(i == 0 and 1 << 16 or 1 << 12) or ""
+  end
+  parts[#parts + 1] = tostring(size)
+  return parts
+end
+
+-- A text that tells this model from others: its place, and pieces of its files.
 function Clip:identity()
   if not self.folder then
     return ("%s %s %s"):format(require "hoi.system".version, self.embedded or "new", self.config)
   end
-  local file <close> = assert(io.open(self.file, "rb"))
-  local head <const> = file:read(1 << 16) or ""
-  local hash <const> = require "hoi.cache".key { head }
-  return ("%s %d %s %s"):format(self.folder, file:seek "end", hash, self.config)
+  local key <const>, sums <const> = require "hoi.cache".key, {}
+  for i, path in ipairs(self.files) do
+    sums[i] = key(pieces_of(path))
+  end
+  return ("%s %s %s"):format(self.folder, key(sums), self.config)
 end
 
 -- A text that tells this model from others wherever its folder lies: its sizes, and a hash of its

@@ -71,6 +71,10 @@ local function convert(from, to, given)
   local o <const> = options(given, { activation = false, tokenizer = false, config = false })
   local found <const> = layout.open(from, o)
   local file <close>, names <const> = found.file, found.names
+  if found.config.model_type ~= nil and found.config.model_type ~= "clip" then
+    error(("convert: %s is no CLIP, but '%s': Hugging Face's form already"):format(from,
+      found.config.model_type), 2)
+  end
   local model <close> = core.new(json.encode(found.config), found.label)
   local tokens <const> = names.layout == "openai" and names.text .. "token_embedding.weight"
     or names.prefix .. "text_model.embeddings.token_embedding.weight"

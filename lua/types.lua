@@ -2391,7 +2391,7 @@ function ResNetTower:release() end
 ---@field tokenizer? hoi.Tokenizer
 ---@field preprocess { size: integer, warp: boolean, pad: boolean, mean: number[], std: number[] } # how pictures are prepared; warp: squeezed into the square instead of cut; pad: filled up to it
 ---@field folder? string|false # the path it was opened by; nil: the program's own; false: a new one
----@field file? string # the weights' file, of one that was opened
+---@field files? string[] # of the weights, of a model that was opened
 ---@field config string # config.json
 ---@field training? boolean # true: pixels are encoded in one go
 local Clip = {}

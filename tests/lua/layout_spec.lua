@@ -119,7 +119,7 @@ describe("a clip of", function()
     same_features(golden .. "clip_half", archives .. "open_clip/open_clip_model.safetensors")
     local clip <close> = hoi.clip(archives .. "open_clip")
     assert.are.same({
-      size = 30, warp = true, mean = { 0.5, 0.25, 0.125 }, std = { 0.5, 0.5, 0.25 },
+      size = 30, warp = true, pad = false, mean = { 0.5, 0.25, 0.125 }, std = { 0.5, 0.5, 0.25 },
     }, clip.preprocess)
     assert.are.equal("F16", clip:parameters "qkv_proj.weight"[1][2].dtype)
   end)
@@ -278,6 +278,10 @@ describe("convert", function()
       assert.are.same({ "CLIPModel" }, config.architectures)
     end)
   end
+
+  it("takes no detector", function()
+    says("is no CLIP, but 'owlvit'", hoi.convert, golden .. "owlvit", folder .. "/owl")
+  end)
 
   it("asks for a tokenizer that is not there", function()
     local path = new_folder "wordless"
