@@ -38,18 +38,14 @@ end
 
 -- Gets the epoch and the picture (both from 1) at a place of the endless row of all epochs.
 function Batches:at(place)
-  local each <const> = self.per_epoch and self.per_epoch * self.o.size
-  if not each then
-    return 1, place
+  local each <const> = self.per_epoch and self.per_epoch * self.o.size or math.maxinteger
+  local epoch <const>, i <const> = (place - 1) // each + 1, (place - 1) % each + 1
+  if not (self.o.shuffle and self.per_epoch) then
+    return epoch, i
   end
-  local epoch <const>, i = (place - 1) // each + 1, (place - 1) % each + 1
-  if self.o.shuffle then
-    if self.order_of ~= epoch then
-      self.order_of, self.order = epoch, shuffled(self.o.seed, epoch, #self.data)
-    end
-    return epoch, self.order[i]
-  end
-  return epoch, i
+  self.orders[epoch] = self.orders[epoch] or shuffled(self.o.seed, epoch, #self.data)
+  self.orders[epoch - 2] = nil
+  return epoch, self.orders[epoch][i]
 end
 
 ---------------------------------------------------------------------------- loading
@@ -64,13 +60,13 @@ local function put(self, place)
   local entry <const> = { item = item, picture = picture }
   local ok, message = pcall(function()
     local s <const> = item.source
-    local known <const> = not (self.detector and self.detector.has)
-      or self.detector:has(item)
+    local known <const> = not self.detector
+      or self.detector.has and self.detector:has(item) or false
     local guided <const> = not self.guide or self.guide:has(item)
     self.loader:put {
       path = s.path, kind = s.kind, decoys = s.decoys, seed = s.seed, index = s.index,
       augmented = self.augmented, epoch = epoch, picture = picture,
-      keep_original = self.o.originals or not (known and guided),
+      keep_original = self.o.originals or not (known and guided), keep_changed = self.o.images,
     }
     entry.loading = true
   end)
@@ -179,7 +175,7 @@ local function sample_of(self, entry)
     index = entry.picture, name = item.name, identity = item.identity,
     width = width, height = height, pixels = loaded:pixels(o.preprocess.size),
     pairs = pairs, annotations = annotations_of(self, item, loaded),
-    original = o.originals and picture.image or nil,
+    original = o.originals and picture.image or nil, image = loaded:changed(),
   }
   if o.targets then
     sample.labels = pairs:truth(sample.annotations, o.targets, { iou_threshold = o.iou_threshold })
@@ -263,7 +259,8 @@ end
 return function(data, given)
   local o <const> = read_options(given, {
     size = 8, seed = 66, shuffle = true, drop_last = true, detector = false, augment = true,
-    guide = false, originals = false, workers = 2, ahead = 3, broken = "raise", cache = true,
+    guide = false, originals = false, images = false,
+    workers = 2, ahead = 3, broken = "raise", cache = true,
     score_threshold = 0.2, nms_threshold = 0.5, min_instances = 3, max_instances = 15,
     iou_threshold = 0.5, prior_power = 1, seen_only = true, "resize", "side", "targets",
     "preprocess", "normalisation",
@@ -282,7 +279,8 @@ return function(data, given)
     augment.resize = not drawn
   end
   local self <const> = setmetatable({ data = data, o = o, augment = augment,
-    augmented = o.augment ~= false, room = o.size * o.ahead, detector = o.detector }, Batches)
+    augmented = o.augment ~= false, room = o.size * o.ahead, detector = o.detector,
+    orders = {} }, Batches)
   if #data < math.maxinteger then
     self.per_epoch = o.drop_last and #data // o.size or (#data + o.size - 1) // o.size
     if self.per_epoch == 0 then

@@ -75,10 +75,11 @@ static int loader_room(lua_State *L) {
     return 1;
 }
 
-/* put{ path or kind, decoys, seed, index; augmented, epoch, picture, keep_original } */
+/* put{ path or kind, decoys, seed, index; augmented, epoch, picture, keep_original, keep_changed } */
 static int loader_put(lua_State *L) {
-    static const char *const names[] = {"path",      "kind",  "decoys",  "seed",          "index",
-                                        "augmented", "epoch", "picture", "keep_original", NULL};
+    static const char *const names[] = {"path",          "kind",         "decoys", "seed",
+                                        "index",         "augmented",    "epoch",  "picture",
+                                        "keep_original", "keep_changed", NULL};
     static const char *const kinds[] = {"easy", "web", "train", "test", NULL};
     lua_settop(L, 2);
     hoi_loader *loader = bind_check(L, 1, LOADER);
@@ -91,7 +92,8 @@ static int loader_put(lua_State *L) {
                           .augmented = bind_boolean(L, 2, "augmented", false),
                           .epoch = (uint64_t)bind_integer(L, 2, "epoch", 0),
                           .picture = (uint64_t)bind_integer(L, 2, "picture", 0),
-                          .keep_original = bind_boolean(L, 2, "keep_original", false)};
+                          .keep_original = bind_boolean(L, 2, "keep_original", false),
+                          .keep_changed = bind_boolean(L, 2, "keep_changed", false)};
     if (!job.path) {
         lua_getfield(L, 2, "kind");
         job.kind = (hoi_mini_kind)luaL_checkoption(L, -1, NULL, kinds);
@@ -119,17 +121,26 @@ static int picture_pixels(lua_State *L) {
         L, hoi_tensor_from(bind_device(L), 3, (int64_t[]){3, size, size}, sample->pixels));
 }
 
-/* original(): the picture as it was read, once; nil where it was not kept. */
-static int picture_original(lua_State *L) {
-    hoi_sample *sample = bind_check(L, 1, PICTURE);
-    if (!sample->original) {
+/* Pushes a picture of the sample, once; nil where it was not kept. */
+static int give(lua_State *L, hoi_image **image) {
+    if (!*image) {
         lua_pushnil(L);
         return 1;
     }
     void **slot = bind_new(L, "hoi.Image");
-    *slot = sample->original;
-    sample->original = NULL;
+    *slot = *image;
+    *image = NULL;
     return 1;
+}
+
+/* original(): the picture as it was read */
+static int picture_original(lua_State *L) {
+    return give(L, &((hoi_sample *)bind_check(L, 1, PICTURE))->original);
+}
+
+/* changed(): the picture after the change, as the pixels show it before they are warped */
+static int picture_changed(lua_State *L) {
+    return give(L, &((hoi_sample *)bind_check(L, 1, PICTURE))->changed);
 }
 
 /* box({x1, y1, x2, y2}): where it lies in the changed picture; nil when nothing of it is left. */
@@ -185,13 +196,10 @@ int luaopen_hoi_loader(lua_State *L);
 int luaopen_hoi_loader(lua_State *L) {
     static const luaL_Reg loader[] = {
         {"room", loader_room}, {"put", loader_put}, {"take", loader_take}, {NULL, NULL}};
-    static const luaL_Reg picture[] = {{"pixels", picture_pixels},
-                                       {"original", picture_original},
-                                       {"box", picture_box},
-                                       {"keeps", picture_keeps},
-                                       {"size", picture_size},
-                                       {"error", picture_error},
-                                       {NULL, NULL}};
+    static const luaL_Reg picture[] = {{"pixels", picture_pixels},   {"original", picture_original},
+                                       {"changed", picture_changed}, {"box", picture_box},
+                                       {"keeps", picture_keeps},     {"size", picture_size},
+                                       {"error", picture_error},     {NULL, NULL}};
     bind_class(L, LOADER, loader, NULL, loader_release);
     bind_class(L, PICTURE, picture, NULL, picture_release);
     lua_pushcfunction(L, loader_new);

@@ -39,7 +39,8 @@ function Item:__index(key)
     value = load_image(self.source)
   elseif key == "identity" then
     local source <const> = self.source
-    value = source.path and ("%s %s"):format(source.path, system.stamp(source.path))
+    value = source.path and ("%s %s%s"):format(source.path, system.stamp(source.path),
+      source.upright and " upright" or "")
       or ("mini %s %d %d %s"):format(source.kind, source.seed, source.index, source.decoys)
   elseif key == "width" or key == "height" then
     return self.image[key]

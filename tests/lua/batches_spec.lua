@@ -92,12 +92,13 @@ describe("batches", function()
   it("without augmentation are the data set as it is", function()
     local data = world { split = "test", setting = "unseen_verb", size = 6 }
     local batches <close> = open(data, { size = 6, augment = false, shuffle = false,
-      originals = true, targets = data.targets, seen_only = false })
+      originals = true, images = true, targets = data.targets, seen_only = false })
     for i, sample in ipairs(batches:get(1)) do
       local item = data[i]
       assert.are.same({ item.name, 96, 96, item.identity },
         { sample.name, sample.width, sample.height, sample.identity })
       assert.are.equal(item.image:bytes(), sample.original:bytes())
+      assert.are.equal(item.image:bytes(), sample.image:bytes())
       local pixels = require "hoi.pixels".of(item.image, { size = 24, warp = true,
         mean = preprocess.mean, std = preprocess.std })
       assert.are.same({ 3, 24, 24 }, sample.pixels.shape)
@@ -236,6 +237,25 @@ describe("batches", function()
     end
     os.remove(store.folder)
     os.remove(store.root)
+  end)
+
+  it("bring the changed pictures; detectors are asked about the original", function()
+    local data, asked = world { size = 4 }, 0
+    local detector = { detect = function(_, picture)
+      asked = asked + (rawget(picture, "image") and 1 or 0) -- not read a second time
+      return { { box = { 0, 0, 90, 90 }, score = 0.75, label = "person" },
+        { box = { 5, 5, 90, 90 }, score = 0.5, label = "cup" } }
+    end }
+    local batches <close> = open(data, { detector = detector, images = true })
+    for _, sample in ipairs(batches:get(1)) do
+      assert.are.same({ sample.width, sample.height },
+        { sample.image.width, sample.image.height })
+      assert.are.equal(1, #sample.pairs)
+      local pixels = require "hoi.pixels".of(sample.image, { size = 24, warp = true,
+        mean = preprocess.mean, std = preprocess.std })
+      assert.are.equal(pixels:bytes(), sample.pixels:bytes())
+    end
+    assert.are.equal(4, asked)
   end)
 
   it("bring guidance of the original pictures, made once and kept", function()
