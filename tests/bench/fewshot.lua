@@ -140,8 +140,9 @@ end
 local function peer(folder)
   local out <const> = folder .. "/peer.txt"
   io.open(out, "w"):close()
-  local python <const> = os.getenv "HOI_PYTHON" or "python3"
-  local pipe <const> = assert(io.popen(("%s %s %s > %s"):format(bench.quote(python),
+  local python <const> = bench.quote(os.getenv "HOI_PYTHON" or "python3")
+  bench.output(python .. " -c 'import torch, sklearn, safetensors'") -- or says what is missing
+  local pipe <const> = assert(io.popen(("%s %s %s > %s"):format(python,
     bench.quote(bench.folder .. "/peers_fewshot.py"), bench.quote(folder), bench.quote(out)), "w"))
   local seen = 0
   return function(name)
@@ -196,6 +197,9 @@ for _, row in ipairs(FIGURES) do
     figures[figure] = other / mine
     io.write(("%-24s %9.3f ms %9.3f ms %8.2f  %s\n"):format(label, 1000 * mine, 1000 * other,
       other / mine, a.loss and ("%.5f, %.5f"):format(a.loss, b.loss) or ""))
+    if a.iterations then
+      io.write(("  %d iterations, %d\n"):format(a.iterations, b.iterations))
+    end
     if a.loss and math.abs(a.loss - b.loss) > ENOUGH * math.abs(b.loss) then
       error(("fewshot: %s: the losses differ"):format(name), 0)
     end
