@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define NO_PLATFORM                                                                                \
     "device: no OpenCL platform found. Install a driver (CPU: apt install pocl-opencl-icd; "       \
@@ -338,11 +339,47 @@ void hoi_device_trim(hoi_device *device) {
         }
 }
 
+#ifdef MADV_HUGEPAGE
+static void CL_CALLBACK drop_host(cl_mem memory, void *host) {
+    (void)memory;
+    free(host);
+}
+
+/* Processors: memory of large pages, as walking through a map of pictures otherwise waits for the
+   table of small ones. The driver frees it when the last kernel is done with it. NULL: none. */
+static cl_mem allocate_large(hoi_device *device, size_t bytes) {
+    size_t page = (size_t)2 << 20, whole = (bytes + page - 1) / page * page;
+    cl_int status;
+    void *host = device->info.cpu && bytes >= 2 * page ? aligned_alloc(page, whole) : NULL;
+    if (!host)
+        return NULL;
+    madvise(host, whole, MADV_HUGEPAGE);
+    cl_mem memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes,
+                                   host, &status);
+    if (status != CL_SUCCESS) {
+        free(host);
+        return NULL;
+    }
+    if (clSetMemObjectDestructorCallback(memory, drop_host, host) == CL_SUCCESS)
+        return memory;
+    clReleaseMemObject(memory); /* nobody has used it yet */
+    free(host);
+    return NULL;
+}
+#endif
+
 static cl_mem allocate(hoi_device *device, size_t bytes, cl_int *status) {
     if (device->limit && device->memory.live + bytes > device->limit) {
         *status = CL_MEM_OBJECT_ALLOCATION_FAILURE;
         return NULL;
     }
+#ifdef MADV_HUGEPAGE
+    cl_mem large = allocate_large(device, bytes);
+    if (large) {
+        *status = CL_SUCCESS;
+        return large;
+    }
+#endif
     return clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, status);
 }
 
