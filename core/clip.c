@@ -88,27 +88,6 @@ static hoi_tensor *qkv_with_deltas(const hoi_tower *tower, hoi_tensor *weight,
     return y;
 }
 
-/* Gets what x mixes of its own values and of those of `before`; h: x's queries, keys and values
-   side by side (taken). */
-static hoi_tensor *attend_before(const hoi_tower *tower, const hoi_tower_block *b, hoi_tensor *h,
-                                 hoi_tensor *qkv, const hoi_block_options *o) {
-    int64_t w = tower->width;
-    hoi_tensor *q = NULL, *k = NULL, *v = NULL, *all = NULL, *y = NULL,
-               *other = hoi_layer_norm(o->before, b->norm1_gain, b->norm1_bias, tower->eps);
-    other = other ? then(other, hoi_linear(other, qkv, b->qkv_bias, HOI_LINEAR, NULL)) : NULL;
-    all = other ? hoi_concat((hoi_tensor *[]){other, h}, 2, 1) : NULL;
-    if (all && (q = hoi_slice(h, 2, 0, w)) && (k = hoi_slice(all, 2, w, w)) &&
-        (v = hoi_slice(all, 2, 2 * w, w)))
-        y = hoi_attention_of(q, k, v, tower->heads, false, o->mask);
-    hoi_tensor_free(h);
-    hoi_tensor_free(other);
-    hoi_tensor_free(all);
-    hoi_tensor_free(q);
-    hoi_tensor_free(k);
-    hoi_tensor_free(v);
-    return y;
-}
-
 static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b, hoi_tensor *x,
                                const hoi_block_options *o) {
     hoi_tensor *const *deltas = o->deltas;
@@ -118,10 +97,11 @@ static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b,
                *fc2 = with_delta(b->fc2_weight, deltas[HOI_DELTA_FC2]);
     hoi_tensor *h = NULL, *middle = NULL, *y = NULL;
     if (qkv && out && fc1 && fc2)
-        h = hoi_layer_norm(x, b->norm1_gain, b->norm1_bias, tower->eps);
+        h = o->before ? hoi_concat((hoi_tensor *[]){o->before, x}, 2, 1) : hoi_tensor_ref(x);
+    h = h ? then(h, hoi_layer_norm(h, b->norm1_gain, b->norm1_bias, tower->eps)) : NULL;
     h = h ? then(h, hoi_linear(h, qkv, b->qkv_bias, HOI_LINEAR, NULL)) : NULL;
     if (h && o->before)
-        h = attend_before(tower, b, h, qkv, o);
+        h = then(h, hoi_attention_behind(h, (int)o->before->shape[1], tower->heads, o->mask));
     else
         h = h ? then(h, hoi_attention_of(h, NULL, NULL, tower->heads, o->causal, o->mask)) : NULL;
     middle = h ? then(h, hoi_linear(h, out, b->out_bias, HOI_LINEAR, x)) : NULL;

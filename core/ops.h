@@ -86,5 +86,8 @@ hoi_tensor *hoi_mean_pool(hoi_tensor *x, int kernel, int stride, int pad);
    m) or (b, n, m), or NULL; no gradient. A row whose keys are all masked gives zeros. */
 hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int heads, bool causal,
                              hoi_tensor *mask);
+/* The same of qkv (b, skip + n, 3 width): the first `skip` rows are attended to and ask nothing. The
+   result is (b, n, width); mask (n, skip + n), (b, 1, skip + n) or (b, n, skip + n). */
+hoi_tensor *hoi_attention_behind(hoi_tensor *qkv, int skip, int heads, hoi_tensor *mask);
 
 #endif

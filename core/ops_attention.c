@@ -4,12 +4,13 @@
 
 #include <math.h>
 
-/* in = (q, k, v, mask); n = (heads, causal). k and v NULL: q holds all three side by side. */
+/* in = (q, k, v, mask); n = (heads, causal, skip). k and v NULL: q holds all three side by side, and
+   its first `skip` rows are only attended to. */
 static bool describe(const hoi_arguments *a, hoi_attention *d) {
     hoi_tensor *q = a->in[0], *k = a->in[1], *v = a->in[2], *mask = a->in[3];
     char left[96], right[96];
     int64_t heads = a->n[0], width;
-    *d = (hoi_attention){0};
+    *d = (hoi_attention){.causal = a->n[1] != 0};
     if (q->rank != 3 || (k == NULL) != (v == NULL))
         return hoi_fail("attention: q (b, n, width) with k and v, or all three side by side, are "
                         "wanted; q is %s",
@@ -21,6 +22,10 @@ static bool describe(const hoi_arguments *a, hoi_attention *d) {
     if (heads < 1 || width % heads != 0 || (!k && q->shape[2] % 3 != 0))
         return hoi_fail("attention: a width of %lld does not divide into %lld heads",
                         (long long)width, (long long)heads);
+    if (a->n[2] != 0 && (k || d->causal || a->n[2] < 0 || a->n[2] > q->shape[1]))
+        return hoi_fail("attention: %lld of %lld rows only attended to; queries, keys and values "
+                        "have to be side by side, and what is seen a mask's business",
+                        (long long)a->n[2], (long long)q->shape[1]);
     if (k && (k->rank != 3 || !hoi_tensor_is(v, 3, k->shape) || k->shape[0] != q->shape[0] ||
               k->shape[2] != width))
         return hoi_fail("attention: q %s and k %s do not fit: same batch, same width, v as k",
@@ -32,7 +37,6 @@ static bool describe(const hoi_arguments *a, hoi_attention *d) {
     d->keys = (int)(k ? k->shape[1] : q->shape[1]);
     d->d = (int)(width / heads);
     d->scale = 1.0f / sqrtf((float)d->d);
-    d->causal = a->n[1] != 0;
     d->q = (hoi_lines){hoi_tensor_span(q), q->shape[2], q->shape[1] * q->shape[2]};
     if (k) {
         d->k = (hoi_lines){hoi_tensor_span(k), width, k->shape[1] * width};
@@ -41,6 +45,8 @@ static bool describe(const hoi_arguments *a, hoi_attention *d) {
         d->k = d->v = d->q;
         d->k.span.at += width;
         d->v.span.at += 2 * width;
+        d->q.span.at += a->n[2] * q->shape[2];
+        d->queries -= (int)a->n[2];
     }
     if (mask) {
         int64_t n = d->queries, m = d->keys, b = d->pictures;
@@ -97,7 +103,9 @@ static bool attention_pullback(hoi_node *node, hoi_tensor *dy) {
                *dk = k ? hoi_tensor_new(device, 3, k->shape) : NULL;
     hoi_tensor *dv = v ? hoi_tensor_new(device, 3, v->shape) : NULL;
     hoi_tensor *g[3] = {dq, dk, dv};
-    bool ok = dq && (!k || (dk && dv)), empty = hoi_tensor_count(q) == 0 || d.keys == 0;
+    bool ok = dq && (!k || (dk && dv)), empty = hoi_tensor_count(node->y) == 0 || d.keys == 0;
+    if (ok && !empty && node->a.n[2]) /* skipped rows asked nothing */
+        ok = launch_fill(device, hoi_tensor_span(dq), hoi_tensor_count(dq), 0.0f);
     for (int i = 0; ok && empty && i < 3; ++i) /* nothing was mixed */
         ok = !g[i] || launch_fill(device, hoi_tensor_span(g[i]), hoi_tensor_count(g[i]), 0.0f);
     if (ok && !empty) {
@@ -108,6 +116,7 @@ static bool attention_pullback(hoi_node *node, hoi_tensor *dy) {
         } else {
             at_k.at += (int64_t)d.heads * d.d;
             at_v.at += (int64_t)2 * d.heads * d.d;
+            at_q.at += node->a.n[2] * q->shape[2];
         }
         ok = launch_attention_back(device, &d, hoi_tensor_span(dy), at_q, at_k, at_v);
     }
@@ -127,6 +136,12 @@ hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int he
                              hoi_tensor *mask) {
     return hoi_apply(&hoi_attention_operation,
                      &(hoi_arguments){.in = {q, k, v, mask}, .count = 4, .n = {heads, causal}});
+}
+
+hoi_tensor *hoi_attention_behind(hoi_tensor *qkv, int skip, int heads, hoi_tensor *mask) {
+    return hoi_apply(
+        &hoi_attention_operation,
+        &(hoi_arguments){.in = {qkv, NULL, NULL, mask}, .count = 4, .n = {heads, 0, skip}});
 }
 
 /* ---- the table ---- */

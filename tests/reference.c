@@ -520,15 +520,15 @@ static void forward_mean_pool(const reference_call *c, array *y) {
 static void forward_attention(const reference_call *c, array *y) {
     const array *q = &c->in[0], *k = &c->in[1], *v = &c->in[2], *mask = &c->in[3];
     bool apart = k->at != NULL;
-    int64_t pictures = q->shape[0], queries = q->shape[1], keys = apart ? k->shape[1] : queries,
-            heads = c->n[0];
+    int64_t pictures = q->shape[0], skip = c->n[2], queries = q->shape[1] - skip,
+            keys = apart ? k->shape[1] : q->shape[1], heads = c->n[0];
     int64_t row = q->shape[2], width = apart ? row : row / 3, d = width / heads;
     *y = array_new(3, (int64_t[]){pictures, queries, width});
     array scores = array_new(1, &keys), share = array_new(1, &keys);
     for (int64_t p = 0; p < pictures; ++p)
         for (int64_t h = 0; h < heads; ++h)
             for (int64_t i = 0; i < queries; ++i) {
-                const double *query = q->at + (p * queries + i) * row + h * d;
+                const double *query = q->at + (p * q->shape[1] + skip + i) * row + h * d;
                 for (int64_t j = 0; j < keys; ++j) {
                     const double *key =
                         (apart ? k->at : q->at + width) + (p * keys + j) * row + h * d;
