@@ -313,12 +313,20 @@ known["hico.verbs"] = function(setting)
   return make("hico.verbs", verbs, "hico.verbs")
 end
 
+-- Gets a list that is not hoi's own; its classes may say themselves that they are unseen, a setting
+-- (a file of ids) holds back others.
+local function own_list(data, where, setting)
+  local self = from_table(data, where)
+  local unseen = settings.unseen(self.name, setting, #self)
+  for i, row in ipairs(self) do
+    row.seen = row.seen and not unseen[i]
+  end
+  return self
+end
+
 local function load_list(what, options)
   if type(what) == "string" and known[what] then
     return known[what](options.setting)
-  elseif options.setting ~= "default" then
-    error(("setting '%s' is defined for hoi's own lists only; another list's classes say"
-      .. " \"seen\": false themselves"):format(options.setting), 0)
   elseif type(what) == "string" then
     local file = io.open(what, "rb")
     if not file then
@@ -326,16 +334,16 @@ local function load_list(what, options)
         :format(what), 0)
     end
     file:close()
-    return from_table(json.load(what), what)
+    return own_list(json.load(what), what, options.setting)
   end
-  return from_table(what, "targets")
+  return own_list(what, "targets", options.setting)
 end
 
 -- Gets the list that has exactly these verbs and objects in this order, or a new one of this name;
 -- for data sets that bring their own tables.
 function targets.match(name, rows, setting)
   for _, list_name in ipairs { "hico", "mini" } do
-    local list = known[list_name](setting)
+    local list = known[list_name] "default"
     local same = #list == #rows
     for i, row in ipairs(list) do
       same = same and row.verb == rows[i].verb and fits(row, rows[i].object)
@@ -344,10 +352,10 @@ function targets.match(name, rows, setting)
       end
     end
     if same then
-      return list
+      return known[list_name](setting)
     end
   end
-  return load_list({ name = name, classes = rows }, { setting = setting })
+  return own_list({ name = name, classes = rows }, name, setting)
 end
 
 return setmetatable(targets, {

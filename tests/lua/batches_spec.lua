@@ -278,6 +278,22 @@ describe("batches", function()
       end
     end
     assert.are.equal(5, made)
+    local said = {}
+    store.say = function(text) said[#said + 1] = text end
+    for _, name in ipairs(system.list(store.folder)) do -- files cut in half are made again
+      local path = store.folder .. "/" .. name
+      local file = assert(io.open(path, "rb"))
+      local bytes = file:read "a"
+      file:close()
+      file = assert(io.open(path, "wb"))
+      file:write(bytes:sub(1, #bytes // 2))
+      file:close()
+    end
+    for _, sample in ipairs(batches:get(4)) do
+      assert.are.equal(96.0, sample.guidance:totable()[1][2])
+    end
+    assert.are.same({ 10, 5 }, { made, #said })
+    assert.is_truthy(said[1]:find("cut off: made again", 1, true))
     for _, name in ipairs(system.list(store.folder)) do
       os.remove(store.folder .. "/" .. name)
     end
