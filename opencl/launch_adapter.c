@@ -27,7 +27,7 @@ bool launch_adapter(hoi_device *device, const hoi_adapter_steps *s) {
     char defines[96];
     bool many = device->set.registers == 32;
     snprintf(defines, sizeof defines, "-DMR=%d -DHALF=%d -DWIDTH=%d -DHIDDEN=%d", many ? 16 : 8,
-             many ? 8 : 4, (int)size->width, (int)size->hidden);
+             many && device->set.width >= 8 ? 8 : 4, (int)size->width, (int)size->hidden);
     hoi_job job = {"cpu/adapter.cl",
                    defines,
                    "adapter_steps",

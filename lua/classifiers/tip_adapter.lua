@@ -61,24 +61,39 @@ function tip_adapter:forward(x, classes)
   return (f * self.task.scale):linear(classes) + said * share_of(self, "alpha")
 end
 
+local CHUNK <const> = 4096 -- rows of val at a time
+
+-- What the search needs of some rows of val: cosines with the keys, zero-shot logits, labels, and
+-- the logits at these.
+local function part_of(self, val, first)
+  local labels <const> = table.move(val.labels, first,
+    math.min(#val.labels, first + CHUNK - 1), 1, {})
+  local f <const> = val.features:slice(1, first, first + #labels - 1):normalize()
+  local known <const> = (f * self.task.scale):linear(self.task.text)
+  return { labels = labels, affinity = f:linear(self.module.keys):detach(), known = known,
+    own = known:take(labels):reshape(-1) }
+end
+
 -- Chooses alpha and beta on val; the first of equals. A row is right where no logit is greater than
 -- its label's; the counts of all alphas are read together.
 function tip_adapter:choose(val, log)
-  local o <const> = self.o
-  local f <const> = val.features:normalize()
-  local known <const> = (f * self.task.scale):linear(self.task.text)
-  local affinity <const> = f:linear(self.module.keys):detach()
-  local known_own <const>, most = known:take(val.labels):reshape(-1), -1
+  local o <const>, parts <const>, most = self.o, {}, -1
+  for first = 1, #val.labels, CHUNK do
+    parts[#parts + 1] = part_of(self, val, first)
+  end
+  local function alpha_of(a)
+    return 0.1 + a * (o.search_alpha - 0.1) / o.steps_alpha
+  end
   for b = 0, o.steps_beta - 1 do
-    local beta <const> = 0.1 + b * (o.search_beta - 0.1) / o.steps_beta
-    local said <const> = recalled(self, affinity, beta)
-    local said_own <const>, counts = said:take(val.labels):reshape(-1), {}
-    local function alpha_of(a)
-      return 0.1 + a * (o.search_alpha - 0.1) / o.steps_alpha
-    end
-    for a = 0, o.steps_alpha - 1 do
-      local own <const> = known_own + said_own * alpha_of(a)
-      counts[a + 1] = own:ge((known + said * alpha_of(a)):max(-1)):sum():reshape(1)
+    local beta <const>, counts <const> = 0.1 + b * (o.search_beta - 0.1) / o.steps_beta, {}
+    for _, part in ipairs(parts) do
+      local said <const> = recalled(self, part.affinity, beta)
+      local said_own <const> = said:take(part.labels):reshape(-1)
+      for a = 0, o.steps_alpha - 1 do
+        local own <const> = part.own + said_own * alpha_of(a)
+        local right <const> = own:ge((part.known + said * alpha_of(a)):max(-1)):sum():reshape(1)
+        counts[a + 1] = counts[a + 1] and counts[a + 1] + right or right
+      end
     end
     for a, right in ipairs(tensors.concat(counts, 1):totable()) do
       if right > most then
