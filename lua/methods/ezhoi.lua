@@ -234,7 +234,9 @@ function ezhoi:loss(batch, given)
     negatives = self.o.negatives,
   })
   local classes <const> = self:classes()
-  local samples <const> = two_stage.gather(batch, self.picture, self.grid, self.object_features)
+  local looks <const> = o.interaction ~= 0 or o.negatives ~= 0
+  local samples <const> = looks
+    and two_stage.gather(batch, self.picture, self.grid, self.object_features)
   local parts <const>, total = {}, nil
   local function add(name, loss)
     if o[name] ~= 0 then
@@ -246,8 +248,10 @@ function ezhoi:loss(batch, given)
     local e <const> = self:pair_features(samples, self:maps(samples, batch))
     local rows <const> = self.o.unseen_in_loss and self.columns.all or self.columns.seen
     local prior <const>, labels <const> = two_stage.truth(samples, self.columns, rows)
-    add("interaction",
-      two_stage.interaction_loss(self:score(e, classes), prior, labels, self.o))
+    if o.interaction ~= 0 then
+      add("interaction",
+        two_stage.interaction_loss(self:score(e, classes), prior, labels, self.o))
+    end
     if o.negatives ~= 0 and #self.unseen > 0 then
       add("negatives", losses.negatives(self, e, classes, prior, labels))
     end
@@ -284,6 +288,9 @@ function ezhoi:start_unseen()
   local layers <const>, p <const> = self.text_depth, self.o.prompt_length
   if #self.unseen == 0 then
     error("ezhoi: start_unseen: no class is unseen in this list", 2)
+  elseif not self.o.text_prompts or self.o.prompt_place == "tail" then
+    error("ezhoi: start_unseen: the end token reads no prompts with text_prompts = false or"
+      .. " prompt_place = 'tail' (mode released); a second stage would change nothing", 2)
   end
   self:freeze()
   local prompts <const> = texts.prompts(self):reshape(layers * #self.chosen, p, -1)

@@ -279,6 +279,8 @@ describe("the stages", function()
     end
     local method = hoi.method("ezhoi", clip, targets, { prompt_depth = 3, adapter_width = 8 })
     says("no class is unseen", method.start_unseen, method)
+    local released = open(clip, { mode = "released" })
+    says("a second stage would change nothing", released.start_unseen, released)
   end)
 end)
 
