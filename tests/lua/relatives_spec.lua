@@ -172,3 +172,85 @@ describe("ADA-CM", function()
     end
   end)
 end)
+
+describe("CMMP and ADA-CM", function()
+  -- Opens one on the golden pictures, its adapters live.
+  local function open(name, clip)
+    local whole <close> = safetensors.open(golden .. "ezhoi_whole.safetensors")
+    local targets, batch = world.read(whole)
+    hoi.seed(4)
+    local method = hoi.method(name, clip, targets, { adapter_width = 8, dropout = 0,
+      roi_dropout = 0, sentences = sentences, context = name == "cmmp" and 4 or nil })
+    if name == "ada_cm" then
+      method:restore { rows = 6 }
+      for _, key in ipairs { "pair_keys", "union_keys" } do
+        method.module[key]:write(hoi.randn(method.module[key].shape))
+      end
+      method.module.labels:write(hoi.randn({ 6, 5 }):gt(0))
+    end
+    for _, layer in ipairs(method.module.adapters) do
+      layer.scale:write(hoi.ones(24))
+      layer.up.weight:write(hoi.randn { 24, 8 })
+    end
+    return method, batch
+  end
+
+  it("score a picture as if it were alone, whatever is in its batch", function()
+    local clip <close> = hoi.clip(golden .. "clip_ezhoi")
+    local two_stage = require "hoi.two_stage"
+    for _, name in ipairs { "cmmp", "ada_cm" } do
+      local method, batch = open(name, clip)
+      method:freeze()
+      local samples = two_stage.gather(batch, method.picture, method.grid, method.object_features)
+      local classes, alone = method:classes(), {}
+      local together = method:forward(method:regions(samples), nil, classes)
+      for i, sample in ipairs(batch) do
+        local view = method:look(nil, sample.pairs,
+          { size = 32, pixels = batch.pixels:slice(1, i, i) })
+        alone[i] = method:forward(view, nil, classes)
+      end
+      near(together, hoi.concat(alone, 1), 1e-5, name)
+    end
+  end)
+
+  it("have finite losses without pairs and without positives, and learn otherwise", function()
+    local clip <close> = hoi.clip(golden .. "clip_ezhoi")
+    for _, name in ipairs { "cmmp", "ada_cm" } do
+      local method, batch = open(name, clip)
+      local optimizer <close> = hoi.adamw(method:train(), { learning_rate = 1e-2 })
+      local first, last
+      for _ = 1, 8 do
+        local loss = method:loss(batch)
+        first, last = first or loss:item(), loss:item()
+        loss:backward()
+        optimizer:step { max_grad_norm = 0.1 }
+      end
+      assert.is_true(last < first)
+      local none = { pairs = hoi.pairs {}, annotations = {}, size = 32 }
+      batch[1].annotations, batch[2].annotations = {}, {}
+      for _, given in ipairs { { none }, batch } do
+        local loss = method:loss(given)
+        local value = loss:item()
+        assert.is_true(value == value and value < math.huge)
+        loss:backward()
+      end
+    end
+  end)
+
+  it("come back from a file", function()
+    local clip <close> = hoi.clip(golden .. "clip_ezhoi")
+    local path = os.tmpname()
+    finally(function()
+      os.remove(path)
+    end)
+    for _, name in ipairs { "cmmp", "ada_cm" } do
+      local method, batch = open(name, clip)
+      method:freeze():save(path)
+      local again = hoi.method.load(path, clip)
+      local sample = { size = 32, pixels = batch.pixels:slice(1, 2, 2) }
+      local wanted = hoi.tensor(method:scores(nil, batch[2].pairs, { sample = sample }))
+      assert.is_true(wanted:bytes() == hoi.tensor(again:scores(nil, batch[2].pairs,
+        { sample = sample })):bytes())
+    end
+  end)
+end)
