@@ -283,10 +283,27 @@ local function from_open_clip(path, given, file, where)
   }
 end
 
+-- Gets the one .pt of a folder, nil when there are none or several.
+local function lone_archive(folder)
+  local found
+  for _, name in ipairs(system.list(folder) or {}) do
+    if name:find "%.pt$" then
+      if found then
+        return nil
+      end
+      found = folder .. "/" .. name
+    end
+  end
+  return found
+end
+
 -- Gets the parts of a folder by what its configurations are: path of the weights, configuration.
 local function parts_of_folder(folder)
   local config <const> = read_json(folder .. "/config.json")
   local open_clip <const> = read_json(folder .. "/open_clip_config.json")
+  if not config and not open_clip then
+    return lone_archive(folder) or folder -- as scripts/fetch.lua leaves OpenAI's
+  end
   if is_huggingface(config) or not open_clip then
     return folder, config
   end

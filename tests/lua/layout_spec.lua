@@ -166,6 +166,15 @@ describe("a clip of", function()
     says("'a' is not in model-00001-of-00003.safetensors", hoi.weights, path)
   end)
 
+  it("a folder with one .pt and no configuration is that of the .pt", function()
+    local path = new_folder "lone"
+    copy(archives .. "script.pt", path .. "/script.pt")
+    copy(archives .. "bpe_simple_vocab_16e6.txt.gz", path .. "/bpe_simple_vocab_16e6.txt.gz")
+    same_features(golden .. "clip_quick", path, { config = quick_config })
+    copy(archives .. "state.pt", path .. "/state.pt")
+    says("no weights in the folder", hoi.clip, path, { config = quick_config })
+  end)
+
   it("a folder with PyTorch's archive is that of safetensors", function()
     local path = new_folder "bin"
     copy(archives .. "state.pt", path .. "/pytorch_model.bin")
