@@ -5,6 +5,8 @@ local cache <const> = require "hoi.cache"
 local progress <const> = require "hoi.progress"
 local python_random <const> = require "hoi.python_random"
 local read_options <const> = require "hoi.options"
+local make_store <const> = require "hoi.store"
+local system <const> = require "hoi.system"
 local tensors <const> = require "hoi.tensor"
 
 local fewshot <const> = {}
@@ -124,8 +126,7 @@ local function identity_of(item)
   elseif item.scene then
     return ("%d %g %g %g %g"):format(item.scene, table.unpack(item.box))
   end
-  local file <close> = assert(io.open(item.path, "rb"))
-  return ("%s %d"):format(item.path, file:seek "end")
+  return ("%s %s"):format(item.path, system.stamp(item.path))
 end
 
 local function field_of(items, name)
@@ -156,7 +157,8 @@ end
 -- Features (count, d) of what pixels_of(places) gives, a chunk at a time; kept on disk by the
 -- model, the items and `how`.
 local function encoded(self, items, count, how, pixels_of)
-  return cache.tensor(key_of(self, items, how), function()
+  local store <const> = make_store("fewshot", { key = self.clip:identity() })
+  return store:tensor(key_of(self, items, how), function()
     local firsts <const>, features <const> = {}, {}
     for first = 1, count, CHUNK do
       firsts[#firsts + 1] = first

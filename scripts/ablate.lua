@@ -29,7 +29,7 @@ parser:option("--root", "the folder of CoOp's data sets", "data")
 parser:option("--model", "a CLIP's folder; without it the small CLIP of the drawn world")
 parser:option("--shots", "pictures of each class", "16"):convert(numbers)
 parser:option("--seeds", "seeds of the draws and of the training", "1,2,3"):convert(numbers)
-parser:option("--epochs", "of each training (default: 200; mini 100, inside the tower 20)")
+parser:option("--epochs", "of each training (default: 200; mini 100, inside the tower 40)")
   :convert(math.tointeger)
 parser:option("--alpha", "share of the adapter, where it is not what is studied", "0.6")
   :convert(tonumber)
@@ -89,7 +89,7 @@ local grids <const> = {
 local function options_of(name, own)
   local o <const> = hoi.classifier.options "clip_adapter"
   o.alpha, o.beta = args.alpha, args.alpha
-  o.epochs = args.epochs or args.data ~= "mini" and 200 or name == "insertion_layer" and 20 or 100
+  o.epochs = args.epochs or args.data ~= "mini" and 200 or name == "insertion_layer" and 40 or 100
   for key, value in pairs(own) do
     o[key] = value
   end

@@ -57,7 +57,9 @@ local args <const> = parser:parse()
 ---------------------------------------------------------------------------- what is asked for
 
 local function open_data()
-  if args.features then
+  if args.matched and #args.text == 0 then
+    parser:error "--matched: words' features are wanted too (--text FEATURES NAMES)"
+  elseif args.features then
     local text
     for i, pair in ipairs(args.text) do
       text = text or {}

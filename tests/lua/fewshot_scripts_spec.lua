@@ -163,6 +163,35 @@ describe("fewshot.lua", function()
     assert.is_nil(rows[5].cells[1].mean)
   end)
 
+  it("takes any folder of class folders, and sees when a picture in it changes", function()
+    local drawn = hoi.data.classes("mini", { size = 6 })
+    for i, item in ipairs(drawn.train) do
+      if item.label <= 2 then
+        local place = ("%s/own/%s"):format(folder, drawn.classes[item.label])
+        system.make_folder(place)
+        local picture <close> = drawn:image(item)
+        picture:save(("%s/%03d.png"):format(place, i))
+      end
+    end
+    local words = { "scripts/fewshot.lua", "--data", folder .. "/own", "--method",
+      "zero_shot,nearest_mean", "--shots", 1, "--seeds", 1, "--out", folder .. "/own_results" }
+    assert.matches("2 cells measured", works(table.unpack(words)))
+    local own = json.load(folder .. "/own_results/results.json")
+    assert.are.equal("Few-shot classification of own", own.title)
+    assert.matches("2 classes; 6 to train, 2 to validate, 4 to test", own.subtitle)
+    assert.matches("0 cells measured", works(table.unpack(words)))
+    local data = hoi.data.classes(folder .. "/own")
+    local picture <close> = hoi.image(data.test[1].path)
+    local smaller <close> = picture:resize(9, 9)
+    smaller:save(data.test[1].path)
+    assert.matches("2 cells measured", works(table.unpack(words)))
+    os.remove(data.test[1].path)
+    assert(io.open(data.test[1].path, "w")):close()
+    local status, message = run(table.unpack(words))
+    assert.are_not.equal(0, status)
+    assert.is_truthy(message:find(data.test[1].path, 1, true), message)
+  end)
+
   it("takes features without pictures", function()
     hoi.seed(5)
     local function noisy(rows)
