@@ -2718,7 +2718,7 @@ function EzHoiMethod:read_published(path, context) end
 
 --- Options of the method "cmmp": CMMP (Lei et al. 2024).
 ---@class hoi.Cmmp
----@field context? integer # 24 learned vectors before each sentence
+---@field context? integer # 24 learned vectors before each sentence, fewer where the text tower has no room for them
 ---@field adapter_width? integer # 64
 ---@field dropout? number # 0.1
 ---@field attention_dropout? number # 0

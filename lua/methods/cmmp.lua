@@ -11,7 +11,8 @@ local cmmp <const> = {}
 cmmp.static_classes = true
 cmmp.scoring = { prior_power = 2.8, compete = "none" }
 cmmp.options = {
-  context = 24, adapter_width = 64, dropout = 0.1, attention_dropout = 0, roi_dropout = 0.2,
+  context = 24, -- learned vectors before each sentence; fewer where the tower has no room
+  adapter_width = 64, dropout = 0.1, attention_dropout = 0, roi_dropout = 0.2,
   alpha = 0.5, gamma = 0.2, consistency = 1, template = "a photo of {}.", score_by = "verb",
   picture_norm = "model",  -- or "imagenet", as released
   padding = "hidden",      -- or "seen" (released): instances read the padding of their batch
@@ -34,13 +35,13 @@ function cmmp.new(clip, targets, o)
     texts[i] = o.template:gsub("{}", (sentence:gsub("%%", "%%%%")))
   end
   self.ids, self.ends = clip:tokenize(texts, { truncate = true })
-  local longest <const> = #self.ids[1] + o.context
-  if longest > t.places then
-    error(("cmmp: context = %d and a sentence of %d tokens; this text tower reads %d"):format(
-      o.context, #self.ids[1], t.places), 3)
+  local context <const> = math.min(o.context, t.places - #self.ids[1])
+  if context < 1 then
+    error(("cmmp: a sentence of %d tokens leaves no room before it; this text tower reads %d")
+      :format(#self.ids[1], t.places), 3)
   end
   for i, place in ipairs(self.ends) do
-    self.ends[i] = place + o.context
+    self.ends[i] = place + context
   end
   self.frozen = two_stage.encode(clip, texts):normalize()
   local small <const> = {
@@ -50,7 +51,7 @@ function cmmp.new(clip, targets, o)
     prior = learners.prior_tokens(d, { bottleneck = w }),
     patterns = nn.parameter(o.patterns or tensors.randn { 10, 36 }),
     lift = nn.mlp { 36, w, w, w }, fuse = nn.decoder(w, small),
-    adapters = two_stage.adapters(v, o), context = nn.normal({ o.context, t.width }, 0.02),
+    adapters = two_stage.adapters(v, o), context = nn.normal({ context, t.width }, 0.02),
     human = nn.xavier { d, d }, object = nn.xavier { d, d },
     scale_human = nn.parameter(0.357), scale_object = nn.parameter(0.357),
     scale_union = nn.parameter(2.659),
@@ -60,7 +61,7 @@ end
 
 -- Features (columns, d).
 function cmmp:classes()
-  local t <const>, n <const> = self.clip.text, self.o.context
+  local t <const>, n <const> = self.clip.text, self.module.context:size(1)
   local x <const> = t:embed(self.ids)
   local context <const> = self.module.context:unsqueeze(1):expand(x:size(1), n, t.width)
   local words <const> = tensors.concat({ x:slice(2, 1, 1), context, x:slice(2, 2) }, 2)

@@ -237,6 +237,18 @@ describe("CMMP and ADA-CM", function()
     end
   end)
 
+  it("fit the drawn world's small towers", function()
+    local clip <close> = hoi.clip()
+    local method = hoi.method("cmmp", clip, hoi.targets "mini")
+    local room = method.module.context:size(1)
+    assert.is_true(room >= 1 and room < 24)
+    assert.are.same({ 12, clip.width }, method:freeze():classes().shape)
+    local ok, message = pcall(hoi.method, "cmmp", clip, hoi.targets "mini",
+      { template = "a photo of {} in the park behind the old house with a blue and green roof" })
+    assert.is_false(ok)
+    assert.is_truthy(message:find "leaves no room before it")
+  end)
+
   it("come back from a file", function()
     local clip <close> = hoi.clip(golden .. "clip_ezhoi")
     local path = os.tmpname()
