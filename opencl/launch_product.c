@@ -125,11 +125,15 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
         block = block < g->k ? block : g->k;
     }
     /* rows go through several panels at once where those are short, or where gathering them costs */
-    while ((g->windows || (g->k <= 256 && !g->a_across)) && group < panels &&
-           2 * group * g->b.width * block * 4 <= GROUP_BYTES &&
+    while ((g->windows ||
+            (!g->a_across && (g->k <= 256 || panels * g->b.width * block * 4 <= GROUP_BYTES))) &&
+           group < panels && 2 * group * g->b.width * block * 4 <= GROUP_BYTES &&
            pieces(panels, 2 * group) * pieces(g->m, 2 * tile_rows) * g->count >=
                4 * device->info.units)
         group *= 2;
+    /* then whole rows of C lie side by side, and tiles can ask for the next ones */
+    bool stream = group >= panels && g->c_row == g->n && g->n % g->b.width == 0 && block == g->k &&
+                  !g->a_across;
     panels = pieces(panels, group);
     /* equal chunks: the driver deals them out in halves; at least four times as many as there are
        units where rows allow it */
@@ -153,10 +157,10 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                             w->channels, local, device->info.name, device->info.local_memory);
     }
     snprintf(defines, sizeof defines,
-             "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d -DPREFETCH=%d -DWINDOWS=%d", tile->columns,
-             tile->rows, g->a_across, (int)g->b.type,
+             "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d -DPREFETCH=%d -DWINDOWS=%d -DSTREAM=%d",
+             tile->columns, tile->rows, g->a_across, (int)g->b.type,
              strstr(device->info.platform, "Portable Computing Language") != NULL,
-             g->windows != NULL);
+             g->windows != NULL, stream);
     return hoi_run(device,
                    &(hoi_job){"cpu/gemm.cl",
                               defines,

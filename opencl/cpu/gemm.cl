@@ -77,15 +77,26 @@
 #define ASK_TO_WRITE(p)
 #endif
 
-/* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` bytes a step. */
+/* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` bytes a step. STREAM:
+   also for what the next tile is written to, from `out` on, and for its residual `beside` that:
+   whole rows of C lie side by side. */
+#if STREAM
+#define ASK_OUT                                                                                    \
+    ASK_TO_WRITE(out);                                                                             \
+    ASK(out + beside);                                                                             \
+    out += pace;
+#else
+#define ASK_OUT
+#endif
 #define TILE(rows)                                                                                 \
     static void tile_##rows(A_SPACE const float *a, int a_row, __global const B_ELEMENT *b,       \
                             int b_row, int k, __global const char *next, int lead,                 \
-                            float *t) {                                                            \
+                            __global const char *out, long beside, int pace, float *t) {                                                            \
         A_BASES ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                            \
             COLUMNS(LOAD_ONE, 0)                                                                   \
             ASK(next);                                                                             \
             next += lead;                                                                          \
+            ASK_OUT                                                                                \
             ROWS_##rows(STEP) A_STEP;                                                              \
             b += b_row;                                                                            \
         }                                                                                          \
@@ -111,7 +122,7 @@ TILE(12)
 #endif
 #define RUN(rows)                                                                                  \
     case rows:                                                                                     \
-        tile_##rows(at, a_row, panel, b_row, length, next, lead, t);                               \
+        tile_##rows(at, a_row, panel, b_row, length, next, lead, out, beside, pace, t);            \
         break;
 
 /* A vector at p: whole, or as many columns as are left of the last panel. */
@@ -244,7 +255,7 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
     /* while a chunk goes through its only panel, its tiles ask for the next one; while a tile goes
        through several, for the next tile's rows */
     int tiles = (r1 - r0 + MR - 1) / MR, lead = 0;
-    if (group > 1)
+    if (group > 1 || STREAM)
         lead = WINDOWS ? 0 : (4 * MR + group - 1) / group;
     else if (b_row == PANEL)
         lead = (PANEL + tiles - 1) / tiles * sizeof(B_ELEMENT);
@@ -266,9 +277,15 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
                 __global const char *next = (__global const char *)(panel + (long)length * b_row) +
                                             (long)(row - r0) / MR * lead * length;
 #if !WINDOWS
-                if (group > 1)
+                if (group > 1 || STREAM)
                     next = (__global const char *)(at + a_tile) + (long)(p - p0) * lead * length;
 #endif
+                int pace = (MR * PANEL * 4 + length - 1) / max(length, 1);
+                __global const char *out = (__global const char *)(c + (long)(row + MR) * c_row) +
+                                           (long)(p - p0) * pace * length;
+                long beside = flags & 2 ? (__global const char *)residual - (__global const char *)c
+                                        : 0;
+#if !STREAM
                 /* what the tile meets on its way out comes while it is computed: rows of C are far
                    apart, and nothing else foresees them */
                 for (int r = 0; r < rows; ++r)
@@ -278,6 +295,7 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
                         if (final && flags & 2)
                             ASK(residual + to);
                     }
+#endif
                 switch (rows) {
                     RUN(1) RUN(2) RUN(3)
 #if MR > 4
@@ -290,7 +308,7 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
                     RUN(8) RUN(9) RUN(10) RUN(11)
 #endif
                 default:
-                    JOIN(tile_, MR)(at, a_row, panel, b_row, length, next, lead, t);
+                    JOIN(tile_, MR)(at, a_row, panel, b_row, length, next, lead, out, beside, pace, t);
                 }
                 /* a loop for each activation: a choice inside would compute all of them everywhere
                  */
