@@ -24,7 +24,7 @@ end
 
 -- Vector-free L-BFGS (Chen, Wang and Zhou 2014): the pairs lie in the rows of one matrix, all inner
 -- products come from one product with it, and the two loops run over numbers.
--- x: flat; value(x) gets a number and the slope. Gets the least x, and the iterations.
+-- value(x) gets a number and the slope. Gets the least x, and the iterations.
 local function descend(x, value, o)
   local n <const>, m <const> = x:count(), o.memory
   local basis <const>, dots <const> = {}, {} -- {s, y} of the last m steps, inner products by name
@@ -35,7 +35,7 @@ local function descend(x, value, o)
   local function direction()
     local k <const> = #basis
     if k == 0 then
-      return g * (-1 / math.max(1, math.sqrt(dot(g, g))))
+      return g * (-1 / math.sqrt(dot(g, g)))
     end
     local rows <const> = {}
     for i, pair in ipairs(basis) do
@@ -80,7 +80,7 @@ local function descend(x, value, o)
     for i = 1, k do
       delta[i] = delta[i] + alpha[i] - along(k + i) / dots[key(i)][key(k + i)]
     end
-    return tensors.tensor { delta }:matmul(all):reshape(n)
+    return tensors.tensor { delta }:matmul(all):reshape(x.shape)
   end
   local least, since = math.huge, 0 -- the least steepest slope so far, and how long ago
   for iteration = 1, o.iterations do
@@ -92,8 +92,9 @@ local function descend(x, value, o)
     local d <const> = direction()
     local slope <const>, low, high, t = dot(g, d), 0, math.huge, 1
     local y, fy, gy
-    -- A step by bisection that satisfies the weak conditions of Wolfe. Where the values are equal
-    -- in single precision, slopes tell (Hager and Zhang 2005).
+    -- A step that satisfies the weak conditions of Wolfe: where the slope would be 0 if it were
+    -- linear, else by bisection. Where the values are equal in single precision, slopes tell (Hager
+    -- and Zhang 2005).
     for _ = 1, 20 do
       y = x + d * t
       fy, gy = value(y)
@@ -106,7 +107,12 @@ local function descend(x, value, o)
       else
         break
       end
-      t = high < math.huge and (low + high) / 2 or 2 * low
+      local guess <const> = ahead > slope and t * slope / (slope - ahead) or 10 * t
+      if high < math.huge then
+        t = guess > low and guess < high and guess or (low + high) / 2
+      else
+        t = math.max(2 * low, math.min(guess, 10 * low))
+      end
     end
     if #basis == m then
       local gone <const> = table.remove(basis, 1)
@@ -125,21 +131,20 @@ end
 -- Learns from the zero vector with one C; gets the iterations.
 function linear_probe:solve(set, C)
   local n <const>, d <const> = set.features:size(1), set.features:size(2)
-  local x <const> = tensors.concat({ set.features:detach(), tensors.ones { n, 1 } }, 2)
-  local size <const>, decay <const> = { self.count, d + 1 }, 1 / (C * n)
+  local x <const> = set.features:detach()
+  local decay <const> = 1 / (C * n)
   local penalty <const> = tensors.concat({ tensors.full(decay, { self.count, d }),
-    tensors.zeros { self.count, 1 } }, 2):reshape(-1)
-  local function value(flat)
-    local leaf <const> = flat:detach():train()
-    local loss <const> = losses.cross_entropy(x:linear(leaf:reshape(size)), set.labels)
+    tensors.zeros { self.count, 1 } }, 2)
+  local function value(w)
+    local leaf <const> = w:detach():train()
+    local bias <const> = leaf:slice(2, d + 1, d + 1):reshape(self.count)
+    local loss <const> = losses.cross_entropy(x:linear(leaf:slice(2, 1, d), bias), set.labels)
     loss:backward()
-    local w <const> = flat:detach()
     local pull <const> = penalty * w
     return loss:item() + 0.5 * (pull * w):sum():item(), leaf.grad + pull
   end
-  local best <const>, iterations <const> = descend(tensors.zeros { self.count * (d + 1) }, value,
+  local whole <const>, iterations <const> = descend(tensors.zeros { self.count, d + 1 }, value,
     self.o)
-  local whole <const> = best:reshape(size)
   self.module.weight = nn.parameter(whole:slice(2, 1, d))
   self.module.bias = nn.parameter(whole:slice(2, d + 1, d + 1):reshape(self.count))
   self.chosen = { C = C }

@@ -75,13 +75,15 @@ function cases.probe(folder)
   local centres <const> = hoi.randn { classes, WIDTH }
   local features <const> = (centres:rows(labels) + hoi.randn { n, WIDTH } * 1.5):normalize() * 10
   safetensors.save(folder .. "/probe.safetensors", { features = features, labels = plain })
-  return function()
-    local model <const> = hoi.classifier("linear_probe", { classes = named(classes) },
-      { C = 0.316 })
-    local begun <const> = system.now()
-    local result <const> = model:fit { features = features, labels = labels }
-    device.finish()
-    local seconds <const> = system.now() - begun
+  return function() -- the best of four, as the other side's
+    local model, result, seconds = nil, nil, math.huge
+    for _ = 1, 4 do
+      model = hoi.classifier("linear_probe", { classes = named(classes) }, { C = 0.316 })
+      local begun <const> = system.now()
+      result = model:fit { features = features, labels = labels }
+      device.finish()
+      seconds = math.min(seconds, system.now() - begun)
+    end
     local w <const> = model.module.weight:detach()
     local entropy <const> = hoi.losses.cross_entropy(model:logits(features), labels,
       { reduction = "sum" })
