@@ -44,7 +44,10 @@ local function places()
   end
   list[#list + 1] = inside
   list[#list + 1] = core.installed_folder
-  list[#list + 1] = core.program_folder and core.program_folder .. "/plugins"
+  if core.program_folder then -- the first: installed below another prefix than it was built for
+    list[#list + 1] = core.program_folder .. "/../lib/hoi/plugins"
+    list[#list + 1] = core.program_folder .. "/plugins"
+  end
   return list
 end
 

@@ -81,11 +81,12 @@ local function read_comment(entry, line)
 end
 
 -- Reads a description: { list of entries, classes by name }. An entry is a function, a class or a
--- described table.
+-- described table; it knows the section it stands in.
 function help.parse(description)
   local entries, classes, class_of_local = {}, {}, {}
+  local section
   local function new_entry()
-    return { text = {}, params = {}, fields = {}, returns = {} }
+    return { text = {}, params = {}, fields = {}, returns = {}, section = section }
   end
   local entry = new_entry()
   local function finish_class()
@@ -99,7 +100,11 @@ function help.parse(description)
     local owner, dot, method, arguments =
       line:match "^function%s+([%w_%.]-)([%.:]?)([%w_]+)%s*(%b())"
     local name = line:match "^local%s+([%w_]+)%s*=" or line:match "^([%w_%.]+)%s*="
-    if comment then
+    local title = line:match "^%-%-%-%-%-+%s+(.+)$"
+    if title then
+      section = title
+      entry = new_entry()
+    elseif comment then
       read_comment(entry, comment)
     else
       if method then
@@ -127,10 +132,13 @@ end
 
 local description
 
-local function described()
+-- Gets lua/types.lua as help.parse reads it.
+function help.described()
   description = description or help.parse(embedded.read "lua/types.lua" or "")
   return description
 end
+
+local described <const> = help.described
 
 ---------------------------------------------------------------------------- asking
 
@@ -174,7 +182,7 @@ end
 
 -- Gets the options that a parameter holds: the members of its type (written out, or a class) when
 -- it is called `options`, or when the type is a table written out.
-local function option_members(param)
+function help.option_members(param)
   local members = read_members(param.type)
   if #members == 0 and param.name == "options" then
     local class = described().classes[param.type:gsub("%?$", "")]
@@ -193,7 +201,7 @@ function help.options(name)
   end
   for _, entry in ipairs(found) do
     for _, param in ipairs(entry.params) do
-      for _, member in ipairs(option_members(param)) do
+      for _, member in ipairs(help.option_members(param)) do
         if not seen[member.name] then
           seen[member.name] = true
           names[#names + 1] = member.name
@@ -266,7 +274,7 @@ local function entry_text(entry)
   end
   local params, options, returns, fields, methods = {}, {}, {}, {}, {}
   for _, param in ipairs(entry.params) do
-    local members = option_members(param)
+    local members = help.option_members(param)
     local row = named_row(param)
     params[#params + 1] = #members > 0 and { row[1], param.text } or row
     for _, member in ipairs(members) do

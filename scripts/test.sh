@@ -12,7 +12,7 @@ case "$*" in
     exit 2
     ;;
 esac
-sh scripts/packages.sh libcmocka-dev lua-busted lua-check
+sh scripts/packages.sh libcmocka-dev lua-busted lua-check lua5.4
 generator=""
 if [ ! -f $folder/CMakeCache.txt ] && command -v ninja >/dev/null; then
     generator=-GNinja
