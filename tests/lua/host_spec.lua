@@ -380,7 +380,7 @@ describe("embedded", function()
     local text = embedded.read "lua/show.lua"
     assert.matches("^%-%- show: .*return show\n$", text)
     assert.is_nil(embedded.read "lua/none.lua")
-    local names = embedded.list "lua/r"
+    local names = embedded.list "lua/repl"
     assert.same({ "lua/repl.lua" }, names)
   end)
 end)
