@@ -25,6 +25,8 @@ static bool product(hoi_device *device, hoi_span a, bool across, int64_t a_row, 
 }
 
 static int64_t pack_step(const hoi_pack *pack, int n, int k) {
+    if (pack->row)
+        return pack->row * k;
     return (n + pack->width - 1) / pack->width * (int64_t)pack->width * k;
 }
 
@@ -90,10 +92,13 @@ static hoi_tensor *multiply(hoi_tensor *a, bool a_turned, hoi_tensor *b, bool b_
             rows = m * count;
             count = 1;
         }
-        bool ok = hoi_tensor_pack(w, b_turned, false, &pack, &made) &&
-                  product(hoi_tensor_device(a), hoi_tensor_span(x), a_turned, a_turned ? m : k,
-                          one_a ? 0 : (int64_t)m * k, &pack, one_b ? 0 : pack_step(&pack, n, k),
-                          hoi_tensor_span(y), rows, n, k, count);
+        hoi_device *device = hoi_tensor_device(a);
+        bool ok =
+            (a_turned && !b_turned && launch_pack_in_place(device, hoi_tensor_span(w), n, &pack)) ||
+            hoi_tensor_pack(w, b_turned, false, &pack, &made);
+        ok = ok && product(device, hoi_tensor_span(x), a_turned, a_turned ? m : k,
+                           one_a ? 0 : (int64_t)m * k, &pack, one_b ? 0 : pack_step(&pack, n, k),
+                           hoi_tensor_span(y), rows, n, k, count);
         hoi_buffer_free(made);
         y = hoi_finish(y, ok);
     }
@@ -222,19 +227,11 @@ bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add) {
                   .c_row = k,
                   .alpha = 1.0f,
                   .accumulate = add};
-    hoi_buffer *made = NULL, *turned = NULL;
+    hoi_buffer *made = NULL;
     bool ok = launch_pack_in_place(device, hoi_tensor_span(x), k, &g.b) ||
               hoi_tensor_pack(x, false, false, &g.b, &made);
-    int64_t size = ok ? launch_pack_across_size(device, n, rows, &g.b) : 0;
-    if (ok && size > 0) {
-        turned = hoi_buffer_new(device, (size_t)size * sizeof(float));
-        ok = turned && launch_pack_across(device, g.a, n, rows, &g.b, (hoi_span){turned, 0});
-        g.a = (hoi_span){turned, 0};
-        g.a_packed = true;
-    }
     ok = ok && launch_gemm(device, &g);
     hoi_buffer_free(made);
-    hoi_buffer_free(turned);
     return ok;
 }
 

@@ -62,27 +62,19 @@ typedef enum hoi_reduction { HOI_SUM, HOI_MAX } hoi_reduction;
 typedef struct hoi_pack {
     hoi_span span;
     hoi_storage_type type;
-    int width; /* columns of a panel */
-    int64_t
-        row; /* 0: packed; else the matrix itself, (k, n) with rows so far apart, read in place */
+    int width;   /* columns of a panel */
+    int64_t row; /* 0: packed; else the matrix itself, (k, n) with rows so far apart */
 } hoi_pack;
 
 /* Gets the elements of a pack of a (k, n) matrix, and sets its width. */
 int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack);
-/* Takes a float matrix (k, n) as it lies, where gemm can read it so about as fast as packed: one
-   use does not pay for a copy. False where it can not (no failure). */
+/* Takes a float matrix (k, n) as it lies, for a product with A across. False where the kernels want
+   it packed there too (no failure). */
 bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack);
 /* Packs `count` matrices. across 0: in is (k, n), element (k, n) at k * lead + n; 1: in is (n, k),
    at n * lead + k. in_step, out_step: elements from one matrix to the next. */
 bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count,
                  int64_t in_step, int64_t out_step, const hoi_pack *out);
-
-/* Packs A (k, m), to be taken across, for a product with `b`: each tile's rows side by side, so
-   that no line of the cache is fetched for a part of it. Gets the elements `out` needs; 0 where in
-   place is as good. */
-int64_t launch_pack_across_size(hoi_device *device, int m, int k, const hoi_pack *b);
-bool launch_pack_across(hoi_device *device, hoi_span a, int m, int k, const hoi_pack *b,
-                        hoi_span out);
 
 /* Windows of pictures (pictures, height, width, channels): kernel x kernel values of each channel,
    `stride` apart, zeros `pad` wide around; places: pictures * rows * columns. */
@@ -94,9 +86,10 @@ typedef struct hoi_gemm {
     int m, n, k, count;
     hoi_span a;
     const hoi_windows *windows; /* not NULL: a is pictures, and A their windows (launch_conv) */
-    bool a_across; /* false: (m, k), element (m, k) at m * a_row + k; true: at m + k * a_row */
+    /* false: (m, k), element (m, k) at m * a_row + k. true: at m + k * a_row, and of the rest only b,
+       c and accumulate are heeded */
+    bool a_across;
     int64_t a_row, a_step;
-    bool a_packed; /* across only: a is what launch_pack_across made */
     hoi_pack b;
     int64_t b_step;
     hoi_span c; /* (m, n), rows c_row apart */

@@ -3,8 +3,14 @@
 #include "opencl/launch.h"
 #include "opencl/machine.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Whether kernels may ask for memory ahead as this driver's compiler lets them. */
+static bool on_pocl(const hoi_device *device) {
+    return strstr(device->info.platform, "Portable Computing Language") != NULL;
+}
 
 /* ---- matrix products ---- */
 
@@ -47,13 +53,10 @@ int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack) {
 }
 
 bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack) {
-    /* whole panels only: nothing behind the last column may be read; rows 4 KB apart share too few
-       lines of the cache */
-    if (device->set.gpu || n >= 1024)
+    if (device->set.gpu)
         return false;
-    int width = tile_for(device, n)->columns * device->set.width;
-    *pack = (hoi_pack){in, HOI_STORED_FLOAT, width, n};
-    return n % width == 0;
+    *pack = (hoi_pack){in, HOI_STORED_FLOAT, tile_for(device, n)->columns * device->set.width, n};
+    return true;
 }
 
 bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count,
@@ -74,16 +77,54 @@ bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, 
                    (int64_t)k, (int64_t)out->width, piece, in_step, out_step);
 }
 
-int64_t launch_pack_across_size(hoi_device *device, int m, int k, const hoi_pack *b) {
-    if (device->set.gpu || m < 768) /* short rows: a copy costs more than it saves */
-        return 0;
-    return round_up(m, tile_of_width(device, b->width)->rows) * k;
+/* Of a product with A across: rows of a block, which keep a panel of B in the nearest cache (more
+   where C is wide, for its sums go out and back each block); numbers of C to stay in the second. */
+enum { ACROSS_DEPTH = 128, ACROSS_SUMS = 1 << 18 };
+
+/* How such a product is dealt out: tiles of a chunk and panels of a piece, so that all units end
+   together. In panels' worth of work, laying out a tile's columns of A costs about 0.2, a panel of
+   B 0.5. */
+static void deal(const hoi_device *device, const struct tile *tile, const hoi_gemm *g,
+                 int64_t depth, int64_t *chunk, int64_t *piece) {
+    int64_t panels = pieces(g->n, g->b.width), tall = pieces(g->m, tile->rows);
+    int64_t most = (int64_t)device->info.local_memory / 8 / (tile->rows * depth);
+    double least = INFINITY;
+    if (most > 34)
+        most = 34;
+    for (int64_t split = 1; split <= panels; ++split)
+        for (int64_t t = 1; t == 1 || (t <= most && t <= tall); ++t) {
+            int64_t items = pieces(tall, t) * split * g->count, each = pieces(panels, split);
+            double cost = (double)pieces(items, device->info.units) *
+                          ((double)(t * each) + 0.2 * (double)t + 0.5 * (double)each);
+            if (t * tile->rows * each * g->b.width > ACROSS_SUMS)
+                cost *= 1.25;
+            if (cost < least) {
+                least = cost;
+                *chunk = t * tile->rows;
+                *piece = each;
+            }
+        }
 }
 
-bool launch_pack_across(hoi_device *device, hoi_span a, int m, int k, const hoi_pack *b,
-                        hoi_span out) {
-    hoi_pack panels = {out, HOI_STORED_FLOAT, tile_of_width(device, b->width)->rows, 0};
-    return launch_pack(device, a, false, m, m, k, 1, 0, 0, &panels);
+static bool launch_gradient(hoi_device *device, const hoi_gemm *g, const struct tile *tile,
+                            double flops) {
+    char defines[64];
+    int64_t chunk = 1, piece = 1, depth = g->n > 512 ? 2 * ACROSS_DEPTH : ACROSS_DEPTH;
+    deal(device, tile, g, depth, &chunk, &piece);
+    snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DPREFETCH=%d", tile->columns, tile->rows,
+             on_pocl(device));
+    return hoi_run(
+        device,
+        &(hoi_job){"cpu/gradient.cl",
+                   defines,
+                   "gradient",
+                   {pieces(g->m, chunk), pieces(pieces(g->n, g->b.width), piece), g->count},
+                   .single = true,
+                   .flops = flops},
+        "biibiibiiiiiiiiimm", g->a, g->a_row, g->a_step, g->b.span, g->b.row, g->b_step, g->c,
+        g->c_row, g->c_step, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk, piece, depth,
+        (int64_t)g->accumulate, (size_t)(chunk * (depth + 2)) * sizeof(float),
+        (size_t)(g->b.width * depth) * sizeof(float));
 }
 
 enum { GROUP_BYTES = 640 << 10 }; /* of panels that a row goes through: half of a second cache */
@@ -114,36 +155,29 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                        (int64_t)g->k, (double)g->alpha, (int64_t)flags);
     }
     const struct tile *tile = tile_of_width(device, g->b.width);
+    if (g->a_across)
+        return launch_gradient(device, g, tile, flops);
     int64_t panels = pieces(g->n, g->b.width), chunks = pieces(g->m, 200), tile_rows = tile->rows,
-            group = 1;
-    /* A across is a weight gradient: k is a batch's rows, thousands of them, and blocks keep B's
-       piece near */
-    int64_t block = g->a_across && !g->accumulate ? 512 : g->k > 0 ? g->k : 1;
+            group = 1, block = g->k > 0 ? g->k : 1;
     if (g->windows) { /* as many whole pixels at once as leave room in the nearest cache */
         int64_t channels = g->windows->channels;
         block = channels < 768 ? 768 / channels * channels : channels;
         block = block < g->k ? block : g->k;
     }
     /* rows go through several panels at once where those are short, or where gathering them costs */
-    while ((g->windows ||
-            (!g->a_across && (g->k <= 256 || panels * g->b.width * block * 4 <= GROUP_BYTES))) &&
+    while ((g->windows || g->k <= 256 || panels * g->b.width * block * 4 <= GROUP_BYTES) &&
            group < panels && 2 * group * g->b.width * block * 4 <= GROUP_BYTES &&
            pieces(panels, 2 * group) * pieces(g->m, 2 * tile_rows) * g->count >=
                4 * device->info.units)
         group *= 2;
     /* then whole rows of C lie side by side, and tiles can ask for the next ones */
-    bool stream = group >= panels && g->c_row == g->n && g->n % g->b.width == 0 && block == g->k &&
-                  !g->a_across;
+    bool stream = group >= panels && g->c_row == g->n && g->n % g->b.width == 0 && block == g->k;
     panels = pieces(panels, group);
     /* equal chunks: the driver deals them out in halves; at least four times as many as there are
        units where rows allow it */
     while (panels * chunks * g->count < 4 * device->info.units && g->m > chunks * tile_rows * 2)
         ++chunks;
     int64_t chunk = round_up(pieces(g->m, chunks), tile_rows);
-    int64_t a_tile = g->a_packed   ? tile_rows * g->k
-                     : g->a_across ? tile_rows
-                                   : tile_rows * g->a_row;
-    int64_t a_row = g->a_packed ? tile_rows : g->a_row;
     cl_int8 shape = {{0}};
     size_t local = 0;
     if (g->windows) {
@@ -157,10 +191,8 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                             w->channels, local, device->info.name, device->info.local_memory);
     }
     snprintf(defines, sizeof defines,
-             "-DNV=%d -DMR=%d -DA_ACROSS=%d -DB_TYPE=%d -DPREFETCH=%d -DWINDOWS=%d -DSTREAM=%d",
-             tile->columns, tile->rows, g->a_across, (int)g->b.type,
-             strstr(device->info.platform, "Portable Computing Language") != NULL,
-             g->windows != NULL, stream);
+             "-DNV=%d -DMR=%d -DB_TYPE=%d -DPREFETCH=%d -DWINDOWS=%d -DSTREAM=%d", tile->columns,
+             tile->rows, (int)g->b.type, on_pocl(device), g->windows != NULL, stream);
     return hoi_run(device,
                    &(hoi_job){"cpu/gemm.cl",
                               defines,
@@ -168,12 +200,10 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                               {panels, pieces(g->m, chunk), g->count},
                               .single = true,
                               .flops = flops},
-                   g->windows ? "biiibiiibiibbbiiiiiifi8m" : "biiibiiibiibbbiiiiiifi", g->a, a_row,
-                   a_tile, g->a_step, g->b.span,
-                   g->b.row ? (int64_t)g->b.width : (int64_t)g->k * g->b.width,
-                   g->b.row ? g->b.row : (int64_t)g->b.width, g->b_step, g->c, g->c_row, g->c_step,
-                   bias, residual, before, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk,
-                   block, group, (double)g->alpha, (int64_t)flags, &shape, local);
+                   g->windows ? "biibibiibbbiiiiiifi8m" : "biibibiibbbiiiiiifi", g->a, g->a_row,
+                   g->a_step, g->b.span, g->b_step, g->c, g->c_row, g->c_step, bias, residual,
+                   before, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk, block, group,
+                   (double)g->alpha, (int64_t)flags, &shape, local);
 }
 
 bool launch_conv(hoi_device *device, const hoi_windows *w, const hoi_gemm *g) {

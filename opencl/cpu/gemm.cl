@@ -1,8 +1,7 @@
 /* gemm: C = A B for processors: one work-item per block of C, explicit vectors, B packed into
    column panels. NV vectors by MR rows of accumulators fill the registers; A is read in place by
    broadcast; k is never split, so the order of sums, and with it every bit of the result, is the
-   same for any number of threads. A_ACROSS 0: element (m, k) of A at m * a_row + k. 1: at m + k *
-   a_row (A transposed, or packed by pack.cl). B_TYPE 0: float, 1: half, 2: bfloat16. */
+   same for any number of threads. B_TYPE 0: float, 1: half, 2: bfloat16. */
 #define PANEL (VW * NV)
 #if B_TYPE == 0
 #define B_ELEMENT float
@@ -19,12 +18,6 @@
 #else
 #define A_SPACE __global
 #endif
-#if A_ACROSS
-#define A_AT(r) a[r]
-#define A_STEP a += a_row
-#define A_BASES
-#define A_STRIDE a_row
-#else
 /* rows in threes on one pointer: an address is a pointer and a step or two, so that fewer registers
    hold them all */
 #define BASE_0 q0
@@ -42,8 +35,6 @@
 #define A_AT(r) BASE_##r[(long)(r % 3) * a_row]
 #define A_STEP ++q0; ++q3; ++q6; ++q9
 #define A_BASES A_SPACE const float *q0 = a, *q3 = a + 3l * a_row, *q6 = a + 6l * a_row, *q9 = a + 9l * a_row;
-#define A_STRIDE 1
-#endif
 #if NV == 1
 #define COLUMNS TIMES_1
 #elif NV == 2
@@ -56,7 +47,7 @@
 #define ZERO_ONE(r, v) VF c##r##_##v = (VF)(0.0f);
 #define ZERO(r) COLUMNS(ZERO_ONE, r)
 #define LOAD_ONE(unused, v) VF b##v = LOAD_B(b + v * VW);                                       \
-    ASK_NEAR(b + v * VW + 16l * b_row);
+    ASK_NEAR(b + v * VW + 16 * PANEL);
 #define STEP_ONE(r, v) c##r##_##v = fma(x##r, b##v, c##r##_##v);
 #define STEP(r)                                                                                    \
     VF x##r = (VF)(A_AT(r));                                                                       \
@@ -89,16 +80,16 @@
 #define ASK_OUT
 #endif
 #define TILE(rows)                                                                                 \
-    static void tile_##rows(A_SPACE const float *a, int a_row, __global const B_ELEMENT *b,       \
-                            int b_row, int k, __global const char *next, int lead,                 \
-                            __global const char *out, long beside, int pace, float *t) {                                                            \
-        A_BASES ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                            \
+    static void tile_##rows(A_SPACE const float *a, int a_row, __global const B_ELEMENT *b,        \
+                            int k, __global const char *next, int lead,                            \
+                            __global const char *out, long beside, int pace, float *t) {           \
+        A_BASES ROWS_##rows(ZERO) for (int i = 0; i < k; ++i) {                                    \
             COLUMNS(LOAD_ONE, 0)                                                                   \
             ASK(next);                                                                             \
             next += lead;                                                                          \
             ASK_OUT                                                                                \
             ROWS_##rows(STEP) A_STEP;                                                              \
-            b += b_row;                                                                            \
+            b += PANEL;                                                                            \
         }                                                                                          \
         ROWS_##rows(KEEP)                                                                          \
     }
@@ -122,7 +113,7 @@ TILE(12)
 #endif
 #define RUN(rows)                                                                                  \
     case rows:                                                                                     \
-        tile_##rows(at, a_row, panel, b_row, length, next, lead, out, beside, pace, t);            \
+        tile_##rows(at, a_row, panel, length, next, lead, out, beside, pace, t);                   \
         break;
 
 /* A vector at p: whole, or as many columns as are left of the last panel. */
@@ -238,8 +229,8 @@ static void gather(__global const float *x, int8 shape, int row, int rows, int f
    panel piece stays in the nearest cache, sums kept in C meanwhile. flags: 1 bias, 2 residual, 4
    keep the value before the activation in `before`, 8 accumulate; activation in bits 4-7, 256: it
    is of the sum with the residual. */
-__kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int a_step,
-                   __global const B_ELEMENT *b, int b_at, int b_panel, int b_row, int b_step,
+__kernel void NAME(__global const float *a, int a_at, int a_row, int a_step,
+                   __global const B_ELEMENT *b, int b_at, int b_step,
                    __global float *c, int c_at, int c_row, int c_step, __global const float *biases,
                    int biases_at, __global const float *residual, int residual_at,
                    __global float *before, int before_at, int m, int n, int k, int chunk, int block,
@@ -257,7 +248,7 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
     int tiles = (r1 - r0 + MR - 1) / MR, lead = 0;
     if (group > 1 || STREAM)
         lead = WINDOWS ? 0 : (4 * MR + group - 1) / group;
-    else if (b_row == PANEL)
+    else
         lead = (PANEL + tiles - 1) / tiles * sizeof(B_ELEMENT);
     for (int from = 0; from < max(k, 1); from += block) {
         int length = min(block, k - from), final = from + block >= k;
@@ -268,17 +259,17 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
             gather(a, shape, row, rows, from, length, window);
             a_row = length;
 #else
-            __global const float *at = a + (long)(row / MR) * a_tile + (long)from * A_STRIDE;
+            __global const float *at = a + (long)row * a_row + from;
 #endif
             for (int p = p0; p < p1; ++p) {
                 int c0 = p * PANEL, columns = min(PANEL, n - c0);
                 __global const float *bias = biases + biases_at + c0;
-                __global const B_ELEMENT *panel = b + (long)p * b_panel + (long)from * b_row;
-                __global const char *next = (__global const char *)(panel + (long)length * b_row) +
+                __global const B_ELEMENT *panel = b + ((long)p * k + from) * PANEL;
+                __global const char *next = (__global const char *)(panel + (long)length * PANEL) +
                                             (long)(row - r0) / MR * lead * length;
 #if !WINDOWS
                 if (group > 1 || STREAM)
-                    next = (__global const char *)(at + a_tile) + (long)(p - p0) * lead * length;
+                    next = (__global const char *)(at + (long)MR * a_row) + (long)(p - p0) * lead * length;
 #endif
                 int pace = (MR * PANEL * 4 + length - 1) / max(length, 1);
                 __global const char *out = (__global const char *)(c + (long)(row + MR) * c_row) +
@@ -308,7 +299,7 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_tile, int
                     RUN(8) RUN(9) RUN(10) RUN(11)
 #endif
                 default:
-                    JOIN(tile_, MR)(at, a_row, panel, b_row, length, next, lead, out, beside, pace, t);
+                    JOIN(tile_, MR)(at, a_row, panel, length, next, lead, out, beside, pace, t);
                 }
                 /* a loop for each activation: a choice inside would compute all of them everywhere
                  */
