@@ -31,6 +31,7 @@ local rooms <const> = {
   { "hoi.store", "store" },
   { "hoi.owlvit", "owlvit" },
   { "hoi.page", "page" },
+  { "hoi.statistics", "statistics" },
   { "hoi.targets", "targets" },
   { "hoi.tensor", "tensor", "full", "zeros", "ones", "randn", "uniform", "concat", "seed",
     "checkpoint", "is_tensor", "roi", "gradcheck" },

@@ -1330,6 +1330,36 @@ function hoi.seed(seed, count) end
 ---@return hoi.Tensor
 function hoi.checkpoint(f, x, ...) end
 
+--- What some methods compute once over stored features, before any training.
+---@class hoi.statistics
+hoi.statistics = {}
+
+--- Gets the singular values of a matrix, in double precision (LAPACK): x = u * s times axes.
+---@param x hoi.Tensor # (n, d), finite
+---@return hoi.Tensor u # (n, m), m the smaller of n and d; orthonormal columns
+---@return hoi.Tensor s # (m), falling
+---@return hoi.Tensor axes # (m, d), orthonormal rows; the first number of each that is not small is positive
+function hoi.statistics.svd(x) end
+
+--- Gets the covariance of features around their mean.
+---@param x hoi.Tensor # (n, d)
+---@param options? { unbiased?: boolean } # unbiased = true: divided by n - 1; false: by n
+---@return hoi.Tensor # (d, d)
+function hoi.statistics.covariance(x, options) end
+
+--- Gets the principal components of features: x is about mean + scores times axes.
+---@param x hoi.Tensor # (n, d)
+---@param k? number # how many; below 1: as many as hold this share of the variance; all by default
+---@return { mean: hoi.Tensor, axes: hoi.Tensor, scores: hoi.Tensor, variances: number[], share: number } # mean (d), axes (k, d), scores (n, k); share of the variance they hold
+function hoi.statistics.pca(x, k) end
+
+--- Groups features by k-means (Lloyd's steps from k-means++ centres, until none changes its group).
+---@param x hoi.Tensor # (n, d)
+---@param k integer # groups, 1 to n
+---@param options? { iterations?: integer, seed?: integer } # iterations = 100 at most; seed: as hoi.seed, else the generator goes on
+---@return { centres: hoi.Tensor, labels: integer[], spread: number, settled: boolean } # centres (k, d); spread: sum of squared distances; settled: false where the iterations did not suffice
+function hoi.statistics.kmeans(x, k, options) end
+
 --- Pools a map over boxes: ROI-Align (He et al. 2017; aligned, as many samples as the box is wide), a constant matrix
 --- times the map, so the gradient goes to the map. A box without size gives zeros.
 ---@param map hoi.Tensor # (height, width, channels)

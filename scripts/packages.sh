@@ -5,7 +5,7 @@ set -eu
 
 wanted="cmake gcc libc6-dev pkg-config liblua5.4-dev libcjson-dev libstb-dev ocl-icd-opencl-dev
 opencl-headers libedit-dev libutf8proc-dev libcairo2-dev libchafa-dev libzip-dev
-zlib1g-dev lua-argparse $*"
+zlib1g-dev liblapacke-dev lua-argparse $*"
 command -v ninja >/dev/null || wanted="$wanted make"
 ls /etc/OpenCL/vendors/*.icd >/dev/null 2>&1 || wanted="$wanted pocl-opencl-icd"
 
