@@ -24,16 +24,28 @@ function checkpoint.save(path, parameters, optimizer, state)
   } })
 end
 
+-- Raises unless the file, open, is a checkpoint.
+local function check(file, path)
+  if file:metadata "format" ~= "hoi-checkpoint" then
+    error(("checkpoint: %s is no checkpoint of hoi's; choose another place or delete it")
+      :format(path), 3)
+  end
+end
+
+-- Gets the state alone.
+function checkpoint.state(path)
+  local file <close> = safetensors.open(path)
+  check(file, path)
+  return json.decode(file:metadata "state")
+end
+
 -- Puts everything back and gets the state; nil when there is no such file.
 function checkpoint.load(path, parameters, optimizer)
   if not system.kind(path) then
     return nil
   end
   local file <close> = safetensors.open(path)
-  if file:metadata "format" ~= "hoi-checkpoint" then
-    error(("checkpoint: %s is no checkpoint of hoi's; choose another place or delete it")
-      :format(path), 2)
-  end
+  check(file, path)
   for _, p in ipairs(parameters) do
     local x <const> = file:tensor("weight." .. p[1])
     local found <const>, wanted <const> = table.concat(x.shape, "x"), table.concat(p[2].shape, "x")

@@ -2210,6 +2210,11 @@ local Checkpoint = {}
 ---@param state table # what JSON can hold: step, order of the epoch, ...
 function Checkpoint.save(path, parameters, optimizer, state) end
 
+--- Gets the state of a checkpoint alone. Raises an error for a file that is none.
+---@param path string
+---@return table
+function Checkpoint.state(path) end
+
 --- Puts all of it back, so that training goes on with the bits of one that never stopped. Raises an error for a file that
 --- is none, or of another model or optimiser.
 ---@param path string
@@ -2217,6 +2222,58 @@ function Checkpoint.save(path, parameters, optimizer, state) end
 ---@param optimizer hoi.Optimizer
 ---@return table? # the state; nil when there is no such file
 function Checkpoint.load(path, parameters, optimizer) end
+
+---------------------------------------------------------------------------- trainings of methods
+
+--- What scripts teach methods with (require "hoi.training"): one batch a step, a checkpoint from which the same call goes
+--- on to the same bits, a log with a JSON value a line.
+---@class hoi.training
+local Training = {}
+
+--- What a training has come to.
+---@class hoi.TrainingResult
+---@field step integer # steps done
+---@field seconds number # that they took
+---@field loss? number # mean of the last ones that were logged
+---@field values integer # numbers that are trained
+---@field stopped? boolean # true: Ctrl-C came
+
+--- Trains a method with a data set's pictures. Raises an error where its checkpoint is of another training.
+---@param method hoi.Method # one that learns
+---@param data hoi.Dataset
+---@param options { steps?: integer, epochs?: integer, stage?: string, size?: integer, rate?: number, decay?: number, schedule?: "step"|"cosine", max_grad_norm?: number, seed?: integer, detector?: hoi.Detector|false, augment?: table|boolean, weights?: table|false, way?: string|false, fresh?: boolean, save_every?: integer, report_every?: integer, label?: string, workers?: integer, from?: string } # steps, or epochs (12); stage = "all"; size = 8 pictures a step; rate = 1e-3; decay = 1e-4; schedule = "step": a tenth of the rate for the last sixth; max_grad_norm = 0.1; seed = 66; detector = false: true boxes; augment = true; weights: options of method:loss; way: beginning of the names of checkpoint and log.jsonl, false: neither; fresh = false; save_every = 200; report_every = 10; from: what the method was before
+---@return hoi.TrainingResult
+function Training.run(method, data, options) end
+
+--- Makes a method that is to be trained on a data set; it remembers pictures where it does such a thing.
+---@param name string
+---@param clip hoi.Clip
+---@param data hoi.Dataset
+---@param options? table # the method's
+---@param seed integer # decides how it begins
+---@return hoi.Method
+function Training.method(name, clip, data, options, seed) end
+
+--- Gets the name of the stage in which a method learns seen classes alone ("all" where it has none).
+---@param method hoi.Method
+---@return string
+function Training.seen_stage(method) end
+
+--- Gets the option `guide` of hoi.batches and hoi.evaluate; false where the method does not look at the frozen tower.
+---@param method hoi.Method
+---@return { key: string, make: fun(images: hoi.Image[]): hoi.Tensor }|false
+function Training.guidance(method) end
+
+--- Gets { name, value } of "name=value"; nil and a message for another text.
+---@param text string
+---@return table?
+---@return string?
+function Training.option(text) end
+
+--- Gets the means of tables of one number tensors, by name.
+---@param list table<string, hoi.Tensor>[]
+---@return table<string, number>
+function Training.means(list) end
 
 ---------------------------------------------------------------------------- text to ids
 

@@ -1,0 +1,237 @@
+-- The scripts that train and what they share, run as users run them, on a few drawn pictures.
+local hoi = require "hoi"
+local json = require "hoi.json"
+local system = require "hoi.system"
+local training = require "hoi.training"
+
+local program = arg[-1]
+local folder -- of this run
+
+local function quoted(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- Runs the program with words; gets how it ended and what it printed, both streams together. What
+-- it caches lies in this run's folder.
+local function run(...)
+  local words = { "XDG_CACHE_HOME=" .. quoted(folder .. "/cache"), quoted(program) }
+  for _, word in ipairs { ... } do
+    words[#words + 1] = quoted(tostring(word))
+  end
+  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1 </dev/null"))
+  local output = pipe:read "a"
+  local _, _, status = pipe:close()
+  return status, output
+end
+
+local function works(...)
+  local status, output = run(...)
+  assert.are.equal(0, status, output)
+  return output
+end
+
+local function fails(message, ...)
+  local status, output = run(...)
+  assert.are_not.equal(0, status)
+  assert.matches(message, output)
+end
+
+local function read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+local function remove(path)
+  if system.kind(path) == "folder" then
+    for _, name in ipairs(system.list(path)) do
+      remove(path .. "/" .. name)
+    end
+  end
+  assert(os.remove(path))
+end
+
+local function log_of(path)
+  local lines = {}
+  for line in io.lines(path) do
+    lines[#lines + 1] = json.decode(line)
+  end
+  return lines
+end
+
+-- The words of a short training, whose checkpoints are after steps 3 and 6.
+local function train(out, ...)
+  return "scripts/train.lua", "--setting", "unseen_verb", "--seed", 1, "--steps", 8, "--batch", 2,
+    "--size", 8, "--save-every", 3, "--out", folder .. "/" .. out, ...
+end
+
+local function adapt(out, ...)
+  return "scripts/adapt.lua", "--from", folder .. "/whole", "--steps", 8, "--batch", 2,
+    "--save-every", 3, "--out", folder .. "/" .. out, ...
+end
+
+-- Gets the words that make the program send itself a signal after the n-th step.
+local function stopped(signal, n)
+  return "-e", ([[
+    local real, steps = require "hoi.interrupt", 0
+    local pid = io.open("/proc/self/stat"):read "n"
+    package.loaded["hoi.interrupt"] = function()
+      local held = real()
+      return setmetatable({
+        requested = function()
+          steps = steps + 1
+          if steps == %d then
+            os.execute("kill -%s " .. pid)
+            repeat until held:requested()
+          end
+          return held:requested()
+        end,
+      }, { __close = function() held:release() end })
+    end
+  ]]):format(n, signal)
+end
+
+-- stopped's words before others.
+local function with(signal, n, ...)
+  local flag, text = stopped(signal, n)
+  return run(flag, text, ...)
+end
+
+setup(function()
+  folder = os.tmpname()
+  os.remove(folder)
+  system.make_folder(folder)
+  works(train "whole")
+  works(adapt "adapted")
+end)
+
+teardown(function()
+  remove(folder)
+end)
+
+describe("train.lua", function()
+  it("gives the same bits when kill -9 ended it on the way, and its log once", function()
+    local status = with("KILL", 5, train "killed")
+    assert.are.equal(137, status)
+    assert.is_nil(system.kind(folder .. "/killed/prompts.safetensors"))
+    works(train "killed")
+    assert.is_true(read(folder .. "/whole/prompts.safetensors")
+      == read(folder .. "/killed/prompts.safetensors"))
+    local log = log_of(folder .. "/killed/log.jsonl")
+    assert.are.equal(8, log[#log].step)
+    assert.is_number(log[1].loss)
+    assert.is_number(log[1]["pictures/s"])
+  end)
+
+  it("saves at Ctrl-C and goes on from there to the same bits", function()
+    local status, output = with("INT", 4, train "stopped") -- the last save was after step 3
+    assert.are.equal(130, status, output)
+    assert.matches("stopped after step 4", output)
+    works(train "stopped")
+    assert.is_true(read(folder .. "/whole/prompts.safetensors")
+      == read(folder .. "/stopped/prompts.safetensors"))
+  end)
+
+  it("refuses to go on with other settings, and names what differs", function()
+    fails("checkpoint was begun with rate = 0%.001, this is with 0%.002", train("whole", "--rate",
+      "2e-3"))
+  end)
+
+  it("learns jointly, with other weights, other boxes and the other methods", function()
+    works(train("joint", "--joint", "--boxes", "detector", "--lean", "closeness=1", "negatives=1"))
+    local last = log_of(folder .. "/joint/log.jsonl")[1]
+    assert.is_true(last.closeness >= 0 and last.negatives > 0)
+    for _, method in ipairs { "cmmp", "ada_cm" } do
+      works(train(method, "--method", method, "--steps", 2))
+    end
+    fails("unknown option 'closness' %(did you mean 'closeness'%?%)", train("x", "closness=1"))
+    fails("an option of the method wanted", train("x", "closeness"))
+  end)
+end)
+
+describe("adapt.lua", function()
+  it("teaches the unseen learners alone, from what train.lua wrote", function()
+    local clip = hoi.clip()
+    local before = hoi.method.load(folder .. "/whole/prompts.safetensors", clip)
+    local after = hoi.method.load(folder .. "/adapted/prompts.safetensors", clip)
+    local changed, same = 0, 0
+    local own = {}
+    for _, p in ipairs(after:parameters()) do
+      own[p[1]] = p[2]
+    end
+    for _, p in ipairs(before:parameters()) do
+      local alike = own[p[1]]:bytes() == p[2]:bytes()
+      if p[1]:find "^unseen_" then
+        changed = changed + (alike and 0 or 1)
+      else
+        assert.is_true(alike, p[1])
+        same = same + 1
+      end
+    end
+    assert.is_true(changed > 0 and same > 0)
+    assert.is_table(own.unseen_prompts and own.unseen_prompts.shape)
+  end)
+
+  it("gives the same bits when kill -9 ended it on the way", function()
+    local status = with("KILL", 5, adapt "adapted-again")
+    assert.are.equal(137, status)
+    works(adapt "adapted-again")
+    assert.is_true(read(folder .. "/adapted/prompts.safetensors")
+      == read(folder .. "/adapted-again/prompts.safetensors"))
+  end)
+
+  it("says which method has no such stage", function()
+    works(train("plain", "--method", "ada_cm", "--steps", 1))
+    fails("'ada_cm', which has no stage for unseen classes", "scripts/adapt.lua", "--from",
+      folder .. "/plain", "--out", folder .. "/x")
+  end)
+end)
+
+describe("a trained file", function()
+  it("is refused with other classes, and the error names both", function()
+    fails("is for Targets mini, 60 classes, 10 unseen, not for Targets mini, 60 classes:",
+      "scripts/evaluate.lua", "--prompts", folder .. "/whole", "--boxes", "truth", "--size", 1)
+  end)
+
+  it("is refused with another CLIP, and the error names both", function()
+    local clip = hoi.clip()
+    clip:parameters "logit_scale"[1][2]:write { 1 }
+    local other = folder .. "/other-clip"
+    clip:save(other)
+    fails("was trained on .+, this is ", "scripts/evaluate.lua", "--prompts", folder .. "/whole",
+      "--model", other, "--setting", "unseen_verb", "--boxes", "truth", "--size", 1)
+  end)
+end)
+
+describe("what is kept on disk", function()
+  it("is made again where a file of it is cut in half, and that is said", function()
+    local root = folder .. "/cache/hoi/guidance"
+    local kind = system.list(root)[1]
+    local name = root .. "/" .. kind .. "/" .. system.list(root .. "/" .. kind)[1]
+    while system.kind(name) == "folder" do
+      name = name .. "/" .. system.list(name)[1]
+    end
+    local bytes = read(name)
+    local file <close> = assert(io.open(name, "wb"))
+    file:write(bytes:sub(1, #bytes // 2))
+    file:close()
+    local output = works(train "mended")
+    assert.matches("made again", output)
+    assert.is_true(read(name) == bytes)
+    assert.is_true(read(folder .. "/whole/prompts.safetensors")
+      == read(folder .. "/mended/prompts.safetensors"))
+  end)
+end)
+
+describe("training", function()
+  it("reads options of methods", function()
+    assert.are.same({ "closeness", 1 }, training.option "closeness=1")
+    assert.are.same({ "mode", "released" }, training.option "mode=released")
+    assert.are.same({ "unseen", false }, training.option "unseen=false")
+  end)
+
+  it("takes means of what is measured", function()
+    local means = training.means { { a = hoi.tensor { 1 }, b = hoi.tensor { 5 } },
+      { a = hoi.tensor { 2 } } }
+    assert.are.same({ a = 1.5, b = 5 }, means)
+  end)
+end)
