@@ -80,7 +80,7 @@ local function stopped(signal, n)
         requested = function()
           steps = steps + 1
           if steps == %d then
-            os.execute("kill -%s " .. pid)
+            io.popen("kill -%s " .. pid):close() -- os.execute would hide Ctrl-C
             repeat until held:requested()
           end
           return held:requested()
@@ -140,7 +140,7 @@ describe("train.lua", function()
     works(train("joint", "--joint", "--boxes", "detector", "--lean", "closeness=1", "negatives=1"))
     local last = log_of(folder .. "/joint/log.jsonl")[1]
     assert.is_true(last.closeness >= 0 and last.negatives > 0)
-    for _, method in ipairs { "cmmp", "ada_cm" } do
+    for _, method in ipairs { "cmmp", "ada_cm", "geometry" } do
       works(train(method, "--method", method, "--steps", 2))
     end
     fails("unknown option 'closness' %(did you mean 'closeness'%?%)", train("x", "closness=1"))
