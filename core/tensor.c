@@ -268,6 +268,10 @@ bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack
     pack->type = x->dtype == HOI_F32   ? HOI_STORED_FLOAT
                  : x->dtype == HOI_F16 ? HOI_STORED_HALF
                                        : HOI_STORED_BFLOAT;
+    if (launch_pack_needless(device)) {
+        *pack = (hoi_pack){hoi_tensor_span(x), pack->type, 1, across ? 0 : cols};
+        return true;
+    }
     int64_t size = launch_pack_size(device, n, k, pack);
     pack->span =
         (hoi_span){hoi_buffer_new(device, (size_t)(size * count) * hoi_dtype_bytes(x->dtype)), 0};

@@ -58,7 +58,8 @@ typedef enum hoi_reduction { HOI_SUM, HOI_MAX } hoi_reduction;
 
 /* ---- matrix products ---- */
 
-/* A matrix as gemm wants its right side: column panels of `width`, zeros past the last column. */
+/* A matrix as gemm wants its right side: column panels of `width`, zeros past the last column.
+   Panels of one column are the turned matrix, (n, k), as it lies. */
 typedef struct hoi_pack {
     hoi_span span;
     hoi_storage_type type;
@@ -66,6 +67,8 @@ typedef struct hoi_pack {
     int64_t row; /* 0: packed; else the matrix itself, (k, n) with rows so far apart */
 } hoi_pack;
 
+/* True where gemm reads any matrix about as fast as a packed one; such devices pack nothing. */
+bool launch_pack_needless(const hoi_device *device);
 /* Gets the elements of a pack of a (k, n) matrix, and sets its width. */
 int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack);
 /* Takes a float matrix (k, n) as it lies, for a product with A across. False where the kernels want
@@ -99,9 +102,14 @@ typedef struct hoi_gemm {
     hoi_activation activation;
     float alpha;
     bool accumulate;
+    bool bfloat; /* A and B may be rounded to bfloat16, where the device is faster for it */
 } hoi_gemm;
 /* C = act(alpha A B + bias) + residual (+ C); `before` gets the value before the activation. */
 bool launch_gemm(hoi_device *device, const hoi_gemm *g);
+/* True where graphics processors multiply bfloat16 in tensor cores: tried out by the first call, as
+   what drivers say does not tell. The environment's HOI_TENSOR_CORES: 0, none; emulated: the same
+   kernel in plain C, slow, for tests. */
+bool launch_tensor_cores(hoi_device *device);
 /* The same with A = the windows of pictures g->a, (places, kernel * kernel * channels), gathered
    piece by piece; of g all but m, k, count, windows and what lays out A is given. */
 bool launch_conv(hoi_device *device, const hoi_windows *w, const hoi_gemm *g);

@@ -48,8 +48,12 @@ static const struct tile *tile_of_width(const hoi_device *device, int width) {
 
 int64_t launch_pack_size(hoi_device *device, int n, int k, hoi_pack *pack) {
     pack->row = 0;
-    pack->width = device->set.gpu ? 1 : tile_for(device, n)->columns * device->set.width;
+    pack->width = tile_for(device, n)->columns * device->set.width;
     return round_up(n, pack->width) * k;
+}
+
+bool launch_pack_needless(const hoi_device *device) {
+    return device->set.gpu;
 }
 
 bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack) {
@@ -61,18 +65,17 @@ bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack
 
 bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count,
                  int64_t in_step, int64_t out_step, const hoi_pack *out) {
-    int64_t panels = pieces(n, out->width), piece = device->set.gpu ? 16 : k;
+    int64_t panels = pieces(n, out->width), piece = k;
     if (panels == 0 || k == 0 || count == 0)
         return true;
-    while (!device->set.gpu && panels * pieces(k, piece) * count < 2 * device->info.units &&
-           piece > 64)
+    while (panels * pieces(k, piece) * count < 2 * device->info.units && piece > 64)
         piece = round_up(piece / 2, 8);
     return hoi_run(device,
                    &(hoi_job){"pack.cl",
                               NULL,
                               out->type == HOI_STORED_FLOAT ? "pack" : "pack_short",
                               {panels, pieces(k, piece), count},
-                              .single = !device->set.gpu},
+                              .single = true},
                    "bbiiiiiiii", in, out->span, (int64_t)across, (int64_t)lead, (int64_t)n,
                    (int64_t)k, (int64_t)out->width, piece, in_step, out_step);
 }
@@ -141,19 +144,8 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     double flops = 2.0 * g->m * g->n * g->k * g->count;
     if (g->m == 0 || g->n == 0 || g->count == 0)
         return true;
-    if (device->set.gpu) {
-        snprintf(defines, sizeof defines, "-DA_ACROSS=%d -DB_TYPE=%d", g->a_across, (int)g->b.type);
-        return hoi_run(device,
-                       &(hoi_job){"gpu/gemm.cl",
-                                  defines,
-                                  "gemm",
-                                  {round_up(g->n, 64) / 4, round_up(g->m, 64) / 4, g->count},
-                                  {16, 16, 1},
-                                  .flops = flops},
-                       "biibibiibbbiiifi", g->a, g->a_row, g->a_step, g->b.span, g->b_step, g->c,
-                       g->c_row, g->c_step, bias, residual, before, (int64_t)g->m, (int64_t)g->n,
-                       (int64_t)g->k, (double)g->alpha, (int64_t)flags);
-    }
+    if (device->set.gpu)
+        return hoi_gemm_groups(device, g, (int64_t)flags, bias, residual, before);
     const struct tile *tile = tile_of_width(device, g->b.width);
     if (g->a_across)
         return launch_gradient(device, g, tile, flops);

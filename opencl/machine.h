@@ -26,6 +26,7 @@ struct hoi_device {
     hoi_device_info info;
     hoi_kernel_set set;
     char set_name[64];
+    enum { HOI_CORES_UNKNOWN, HOI_CORES_NONE, HOI_CORES_TENSOR, HOI_CORES_EMULATED } cores;
     size_t largest; /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
     hoi_program *programs;
     hoi_buffer *pool[HOI_POOLS];
@@ -73,6 +74,12 @@ typedef struct hoi_job {
 
 /* Queues a launch; the arguments follow as `letters` say. False after hoi_fail. */
 bool hoi_run(hoi_device *device, const hoi_job *job, const char *letters, ...);
+
+struct hoi_gemm;
+struct hoi_span;
+/* launch_gemm of the gpu set: flags as gpu/gemm.cl has them; spans not asked for are C's. */
+bool hoi_gemm_groups(hoi_device *device, const struct hoi_gemm *g, int64_t flags,
+                     struct hoi_span bias, struct hoi_span residual, struct hoi_span before);
 
 static inline int64_t round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;

@@ -50,26 +50,26 @@ static hoi_program *build(hoi_device *device, const char *file, const char *defi
                           const char *key) {
     char name[96], options[512];
     const char *extra = getenv("HOI_CL_OPTIONS");
-    size_t size = 0, shared_size = 0;
+    size_t sizes[3] = {0};
     cl_int status;
     snprintf(name, sizeof name, "opencl/%s", file);
-    const char *source = hoi_embedded(name, &size),
-               *shared = hoi_embedded("opencl/vector.cl", &shared_size);
-    if (!source || !shared) {
+    const char *sources[3] = {
+        hoi_embedded("opencl/vector.cl", &sizes[0]),
+        hoi_embedded(device->set.gpu ? "opencl/gpu/group.cl" : "opencl/cpu/item.cl", &sizes[1]),
+        hoi_embedded(name, &sizes[2])};
+    if (!sources[0] || !sources[1] || !sources[2]) {
         hoi_fail("device: kernel file %s is not in this program", name);
         return NULL;
     }
-    snprintf(options, sizeof options, "-cl-std=CL1.2 -DVW=%d %s %s", device->set.width, defines,
-             extra ? extra : "");
+    snprintf(options, sizeof options, "-cl-std=CL1.2 -DVW=%d -DGPU=%d %s %s", device->set.width,
+             device->set.gpu, defines, extra ? extra : "");
     hoi_program *program = calloc(1, sizeof *program);
-    const char *sources[2] = {shared, source};
-    size_t sizes[2] = {shared_size, size};
     if (!program || !(program->key = strdup(key))) {
         free(program);
         hoi_fail("device: out of host memory");
         return NULL;
     }
-    program->program = clCreateProgramWithSource(device->context, 2, sources, sizes, &status);
+    program->program = clCreateProgramWithSource(device->context, 3, sources, sizes, &status);
     if (status == CL_SUCCESS)
         status = clBuildProgram(program->program, 1, &device->id, options, NULL, NULL);
     if (status != CL_SUCCESS) {

@@ -144,13 +144,24 @@ static void store_tail(VF v, __global float *p, int n) {
         p[i] = t[i];
 }
 
+/* Graphics processors move a vector as one only where its place says that they may. */
+#if GPU
+#define LINED_UP(p) (((ulong)(p) & (sizeof(VF) - 1)) == 0)
+#else
+#define LINED_UP(p) false
+#endif
+
 /* A vector where at least VW floats are left, else what is left. */
 static VF get(__global const float *p, int left, float fill) {
+    if (LINED_UP(p) && left >= VW)
+        return *(__global const VF *)p;
     return left >= VW ? LOAD(p) : load_tail(p, left, fill);
 }
 
 static void put(VF v, __global float *p, int left) {
-    if (left >= VW)
+    if (LINED_UP(p) && left >= VW)
+        *(__global VF *)p = v;
+    else if (left >= VW)
         STORE(v, p);
     else
         store_tail(v, p, left);

@@ -162,6 +162,8 @@ CASES(linear) = {{.in = "7 5x7 5 5"},
                  {.in = "63x65 h64x65 64 63x64", .n = {HOI_QUICK_GELU}},
                  {.in = "63x32 b31x32 31 63x31", .n = {HOI_GELU}},
                  {.in = "5x33 b97x33 - -"},
+                 {.in = "150x40 132x40 132 150x132", .n = {HOI_RELU}}, /* 128 x 128 at once */
+                 {.in = "131x37 h257x37 257 -", .n = {HOI_QUICK_GELU}},
                  {.in = "0x5 3x5 3 0x3", .n = {HOI_GELU}},
                  {.in = "4x0 3x0 3 4x3"},
                  {.in = "4x5 0x5 0 4x0"}};

@@ -12,9 +12,6 @@
    other's banks */
 #define PITCH 17
 #define GROUP __attribute__((reqd_work_group_size(16, 16, 1)))
-/* For functions given local memory: PoCL 3.1 loses a local array which the compiler, seeing only
-   one ever passed, names directly in a function that is not inlined. */
-#define INLINED static inline __attribute__((always_inline))
 
 /* slab[k][row] = from[row][k]: 16 k of up to 64 rows, zeros elsewhere. Neighbours read 8 values
    of a row, one whole memory sector. */

@@ -1,77 +1,46 @@
-/* gemm: C = A B for graphics processors: 64x64 values of C per work-group of 16x16 work-items,
-   4x4 values each, from slabs of 16 values of k in local memory. k is never split and each value
-   of C is one chain of fma, so every bit is the same on every run.
-   A_ACROSS 0: element (row, i) of A at row * a_row + i. 1: at row + i * a_row.
-   B is packed one column wide: element (i, column) at column * k + i. B_TYPE 0: float, 1: half,
-   2: bfloat16. */
-#define TILE 64
-#define SLAB 16
-/* float4 from one k of a slab to the next: 16, and one more that keeps turned writes off each
+/* gemm: C = A B for graphics processors: PARTS * 64 squared values of C per work-group of 16x16
+   work-items, in squares of 4x4 that lie 64 apart, from slabs of k in local memory, to which each
+   work-item brings four values of A and of B. k is never split and each value of C is one chain of
+   fma, so every bit is the same on every run.
+   A_ACROSS 0: element (row, i) of A at row * a_row + i. 1: at row + i * a_row. B_ACROSS: element
+   (i, column) at column * b_row + i, else at column + i * b_row. B_TYPE 0: float, 1: half,
+   2: bfloat16. ALIGNED: rows of A and B begin at multiples of four values. */
+#define TILE (64 * PARTS)
+#define SLAB (1024 / TILE)
+/* float4 from one k of a slab to the next: one more than there are keeps turned writes off each
    other's banks */
-#define PITCH 17
-#if B_TYPE == 0
-#define B_ELEMENT float
-#elif B_TYPE == 1
-#define B_ELEMENT half
-#else
-#define B_ELEMENT ushort
-#endif
+#define PITCH (TILE / 4 + 1)
 
-/* The i-th of the four values a work-item brings into a slab. Turned (rows lie along k in
-   memory): neighbours read 8 values of a row, one whole memory sector, and a warp writes 8 k by
-   4 rows, 32 banks. Straight: neighbours follow each other in both. */
-#define TURNED_ROW(i) (item / 8 + 32 * ((i) % 2))
-#define TURNED_K(i) (item % 8 + 8 * ((i) / 2))
-#if A_ACROSS
-#define A_ROW(i) (item % TILE)
-#define A_K(i) (item / TILE + 4 * (i))
-#define A_PLACE(row, k) ((long)(k)*a_row + (row))
-#else
-#define A_ROW(i) TURNED_ROW(i)
-#define A_K(i) TURNED_K(i)
-#define A_PLACE(row, k) ((long)(row)*a_row + (k))
-#endif
+/* The four values of a slab that a work-item brings: along the rows where these lie side by side in
+   memory (straight), else along k (turned). */
+#define ROW_OF(item, straight) ((straight) ? (item) % (TILE / 4) * 4 : (item) / (SLAB / 4))
+#define K_OF(item, straight) ((straight) ? (item) / (TILE / 4) : (item) % (SLAB / 4) * 4)
 
-/* Gets this work-item's values of a slab of A, `rows` by `left` of which exist; zeros elsewhere. */
-static float4 fetch_a(__global const float *a, int a_row, int rows, int left, int item) {
-    float x[4];
-    for (int i = 0; i < 4; ++i)
-        x[i] = A_ROW(i) < rows && A_K(i) < left ? a[A_PLACE(A_ROW(i), A_K(i))] : 0.0f;
-    return vload4(0, x);
+/* From (rows, left) values at `at`; zeros elsewhere. */
+INLINED float4 fetch(__global const void *p, long at, int step, bool straight, int rows, int left,
+                     int item, int type) {
+    int row = ROW_OF(item, straight), k = K_OF(item, straight);
+    if (straight)
+        return get_four(p, at + (long)k * step + row, k < left ? rows - row : 0, type, ALIGNED);
+    return get_four(p, at + (long)row * step + k, row < rows ? left - k : 0, type, ALIGNED);
 }
 
-static float4 fetch_b(__global const B_ELEMENT *b, int k, int columns, int left, int item) {
-    float x[4];
-    for (int i = 0; i < 4; ++i)
-        x[i] = TURNED_ROW(i) < columns && TURNED_K(i) < left
-                   ? half_or_bfloat(b, (long)TURNED_ROW(i) * k + TURNED_K(i), B_TYPE)
-                   : 0.0f;
-    return vload4(0, x);
-}
+/* Where float4 i of the rows of a slab lies: every other eight k are shifted by two, so that a warp
+   that writes 16 k of 8 rows meets each bank once. */
+#define PLACE(k, i) ((k)*PITCH + ((i) ^ (k) / 8 * 2))
 
-static void keep_a(float4 x, __local float *slab, int item) {
-    float t[4];
-    vstore4(x, 0, t);
-    for (int i = 0; i < 4; ++i)
-        slab[A_K(i) * PITCH * 4 + A_ROW(i)] = t[i];
-}
-
-static void keep_b(float4 x, __local float *slab, int item) {
-    float t[4];
-    vstore4(x, 0, t);
-    for (int i = 0; i < 4; ++i)
-        slab[TURNED_K(i) * PITCH * 4 + TURNED_ROW(i)] = t[i];
-}
-
-static float4 part(__global const float *p, int left) {
-    return left >= 4 ? vload4(0, p) : load_tail(p, left, 0.0f);
-}
-
-static void place(float4 x, __global float *p, int left) {
-    if (left >= 4)
-        vstore4(x, 0, p);
-    else
-        store_tail(x, p, left);
+INLINED void keep(float4 x, __local float4 *slab, bool straight, int item) {
+    int row = ROW_OF(item, straight), k = K_OF(item, straight);
+    __local float *out = (__local float *)(slab + PLACE(k, row / 4));
+    if (straight) {
+        *(__local float4 *)out = x;
+        return;
+    }
+    out += row % 4;
+    out[0] = x.s0;
+    out[PITCH * 4] = x.s1;
+    out[PITCH * 8] = x.s2;
+    out[PITCH * 12] = x.s3;
 }
 
 /* C (m, n) = act(alpha A B + bias) + residual (+ C where accumulate). Grid: (tiles of n, tiles
@@ -79,58 +48,49 @@ static void place(float4 x, __global float *p, int left) {
    activation in `before`, 8 accumulate; activation in bits 4-7, 256: it is of the sum with the
    residual. */
 __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
-gemm(__global const float *a, int a_at, int a_row, int a_step, __global const B_ELEMENT *b,
-     int b_at, int b_step, __global float *c, int c_at, int c_row, int c_step,
+gemm(__global const float *a, int a_at, int a_row, int a_step, __global const void *b, int b_at,
+     int b_row, int b_step, __global float *c, int c_at, int c_row, int c_step,
      __global const float *bias, int bias_at, __global const float *residual, int residual_at,
      __global float *before, int before_at, int m, int n, int k, float alpha, int flags) {
     __local float4 a_slab[2 * SLAB * PITCH], b_slab[2 * SLAB * PITCH];
-    int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x;
-    int r0 = get_group_id(1) * TILE, c0 = get_group_id(0) * TILE, act = flags >> 4 & 15, now = 0;
-    long matrix = get_group_id(2);
-    a += a_at + matrix * a_step + A_PLACE(r0, 0);
-    b += b_at + matrix * b_step + (long)c0 * k;
-    float4 sum[4] = {(float4)(0.0f), (float4)(0.0f), (float4)(0.0f), (float4)(0.0f)};
-    float4 next_a = fetch_a(a, a_row, m - r0, k, item), next_b = fetch_b(b, k, n - c0, k, item);
+    int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x, now = 0;
+    int r0 = get_group_id(1) * TILE, c0 = get_group_id(0) * TILE;
+    long matrix = get_group_id(2), a_from = a_at + matrix * a_step + (long)r0 * (A_ACROSS ? 1 : a_row),
+         b_from = b_at + matrix * b_step + (long)c0 * (B_ACROSS ? b_row : 1);
+    float4 sum[4 * PARTS * PARTS];
+    for (int i = 0; i < 4 * PARTS * PARTS; ++i)
+        sum[i] = (float4)(0.0f);
+    float4 next_a = fetch(a, a_from, a_row, A_ACROSS, m - r0, k, item, 0),
+           next_b = fetch(b, b_from, b_row, !B_ACROSS, n - c0, k, item, B_TYPE);
     /* two slabs take turns: while one is read the next is on its way, and one barrier per
        slab is enough */
     for (int i = 0; i < k; i += SLAB, now ^= SLAB * PITCH) {
-        keep_a(next_a, (__local float *)(a_slab + now), item);
-        keep_b(next_b, (__local float *)(b_slab + now), item);
+        int then = i + SLAB;
+        keep(next_a, a_slab + now, A_ACROSS, item);
+        keep(next_b, b_slab + now, !B_ACROSS, item);
         barrier(CLK_LOCAL_MEM_FENCE);
-        next_a = fetch_a(a + A_PLACE(0, i + SLAB), a_row, m - r0, k - i - SLAB, item);
-        next_b = fetch_b(b + i + SLAB, k, n - c0, k - i - SLAB, item);
+        next_a = fetch(a, a_from + (long)then * (A_ACROSS ? a_row : 1), a_row, A_ACROSS, m - r0,
+                       k - then, item, 0);
+        next_b = fetch(b, b_from + (long)then * (B_ACROSS ? 1 : b_row), b_row, !B_ACROSS, n - c0,
+                       k - then, item, B_TYPE);
 #pragma unroll
-        for (int j = 0; j < SLAB; ++j) {
-            float4 p = a_slab[now + j * PITCH + y], q = b_slab[now + j * PITCH + x];
-            sum[0] = fma((float4)(p.s0), q, sum[0]);
-            sum[1] = fma((float4)(p.s1), q, sum[1]);
-            sum[2] = fma((float4)(p.s2), q, sum[2]);
-            sum[3] = fma((float4)(p.s3), q, sum[3]);
-        }
-    }
-    int column = c0 + x * 4, left = n - column;
-    if (left <= 0)
-        return;
-    c += c_at + matrix * c_step;
-    residual += residual_at + matrix * c_step;
-    before += before_at + matrix * c_step;
+        for (int j = 0; j < SLAB; ++j)
 #pragma unroll
-    for (int r = 0; r < 4; ++r) {
-        if (r0 + y * 4 + r >= m)
-            continue;
-        long to = (long)(r0 + y * 4 + r) * c_row + column;
-        float4 v = sum[r] * (float4)(alpha);
-        if (flags & 1)
-            v += part(bias + bias_at + column, left);
-        if (flags & 4)
-            place(v, before + to, left);
-        if (flags & 256)
-            v += part(residual + to, left);
-        v = activate(act, v);
-        if ((flags & 258) == 2)
-            v += part(residual + to, left);
-        if (flags & 8)
-            v += part(c + to, left);
-        place(v, c + to, left);
+            for (int u = 0; u < PARTS; ++u) {
+                float4 p = a_slab[now + PLACE(j, y + 16 * u)];
+#pragma unroll
+                for (int w = 0; w < PARTS; ++w) {
+                    float4 q = b_slab[now + PLACE(j, x + 16 * w)], *t = sum + (u * PARTS + w) * 4;
+                    t[0] = fma((float4)(p.s0), q, t[0]);
+                    t[1] = fma((float4)(p.s1), q, t[1]);
+                    t[2] = fma((float4)(p.s2), q, t[2]);
+                    t[3] = fma((float4)(p.s3), q, t[3]);
+                }
+            }
     }
+#pragma unroll
+    for (int i = 0; i < 4 * PARTS * PARTS; ++i)
+        finish(sum[i], r0 + i / 4 / PARTS * 64 + y * 4 + i % 4, c0 + i / 4 % PARTS * 64 + x * 4,
+               matrix, c + c_at, c_row, c_step, bias + bias_at, residual + residual_at,
+               before + before_at, m, n, alpha, flags);
 }
