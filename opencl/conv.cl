@@ -19,8 +19,7 @@
  * outside x. */
 __kernel void patches(__global const float *x, int x_at, __global float *y, int y_at, int8 shape,
                       int first, int count, int piece) {
-    int from = get_global_id(0) * piece, to = min(count, from + piece);
-    for (int i = from; i < to; ++i) {
+    EACH_ROW(i, count) {
         CORNER(first + i)
         __global float *out = y + y_at + (long)i * KERNEL * KERNEL * CHANNELS;
         for (int a = row; a < row + KERNEL; ++a)
@@ -28,7 +27,7 @@ __kernel void patches(__global const float *x, int x_at, __global float *y, int 
                 bool inside = a >= 0 && a < HEIGHT && b >= 0 && b < WIDTH;
                 __global const float *in =
                     x + x_at + picture + (inside ? ((long)a * WIDTH + b) * CHANNELS : 0);
-                for (int c = 0; c < CHANNELS; c += VW)
+                EACH_COLUMN(c, CHANNELS, i)
                     put(inside ? get(in + c, CHANNELS - c, 0.0f) : (VF)(0.0f), out + c,
                         CHANNELS - c);
             }
@@ -67,13 +66,12 @@ __kernel void patches_back(__global const float *dy, int dy_at, __global float *
 /* y (places, channels): the greatest value of each window, or its mean, where zeros lie outside. */
 __kernel void pool(__global const float *x, int x_at, __global float *y, int y_at, int8 shape,
                    int most, int places, int piece) {
-    int from = get_global_id(0) * piece, to = min(places, from + piece);
-    for (int i = from; i < to; ++i) {
+    EACH_ROW(i, places) {
         CORNER(i)
         __global const float *in = x + x_at + picture;
         int a0 = max(row, 0), a1 = min(row + KERNEL, HEIGHT), b0 = max(col, 0),
             b1 = min(col + KERNEL, WIDTH);
-        for (int c = 0; c < CHANNELS; c += VW) {
+        EACH_COLUMN(c, CHANNELS, i) {
             VF sum = (VF)(most ? -INFINITY : 0.0f);
             for (int a = a0; a < a1; ++a)
                 for (int b = b0; b < b1; ++b) {
@@ -91,11 +89,10 @@ __kernel void pool(__global const float *x, int x_at, __global float *y, int y_a
 __kernel void pool_back(__global const float *x, int x_at, __global const float *y, int y_at,
                         __global const float *dy, int dy_at, __global float *dx, int dx_at,
                         int8 shape, int most, int places, int piece) {
-    int from = get_global_id(0) * piece, to = min(places, from + piece);
-    for (int i = from; i < to; ++i) {
+    EACH_ROW(i, places) {
         int row = i / WIDTH % HEIGHT, col = i % WIDTH, picture = i / WIDTH / HEIGHT;
         __global const float *in = x + x_at + (long)picture * HEIGHT * WIDTH * CHANNELS;
-        for (int c = 0; c < CHANNELS; c += VW) {
+        EACH_COLUMN(c, CHANNELS, i) {
             VF sum = (VF)(0.0f);
             int left = CHANNELS - c;
             for (int a = 0; a < KERNEL; ++a)

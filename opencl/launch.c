@@ -93,13 +93,6 @@ static int64_t piece_of(const hoi_device *device, int64_t n) {
     int64_t piece = round_up(pieces(n, (int64_t)device->info.units * 8), 64);
     return piece < 1024 ? 1024 : piece;
 }
-static int64_t row_piece(const hoi_device *device, int64_t rows, int64_t cols) {
-    if (device->set.gpu)
-        return 1;
-    int64_t piece = pieces(rows, (int64_t)device->info.units * 8),
-            least = pieces(1024, cols > 0 ? cols : 1);
-    return piece < least ? least : piece;
-}
 
 /* ---- pointwise ---- */
 
@@ -111,6 +104,31 @@ static hoi_job flat(const hoi_device *device, const char *file, const char *kern
         return (hoi_job){
             file, NULL, kernel, {round_up(pieces(n, piece), 64), 1, 1}, .local = {64, 1, 1}};
     return (hoi_job){file, NULL, kernel, {pieces(n, piece), 1, 1}, .single = true};
+}
+
+/* Rows of `cols` values. Processors: *piece whole rows a work-item. Graphics processors: `lanes`
+   side by side share a row, as many as it has vectors, within a group; `whole`: no more than these,
+   as they add up what they find. Grids end at 65535 groups, and their loops go on. */
+static hoi_job by_rows(const hoi_device *device, const char *file, const char *kernel, int64_t rows,
+                       int64_t cols, bool whole, int64_t *piece) {
+    int64_t lanes = 1, vectors = pieces(cols, device->set.width), most = vectors > 1024 ? 256 : 32;
+    if (!device->set.gpu) {
+        int64_t least = pieces(1024, cols > 0 ? cols : 1);
+        *piece = pieces(rows, (int64_t)device->info.units * 8);
+        *piece = *piece < least ? least : *piece;
+        return (hoi_job){file, NULL, kernel, {pieces(rows, *piece), 1, 1}, .single = true};
+    }
+    *piece = 1;
+    while (lanes < most && lanes < vectors)
+        lanes *= 2;
+    int64_t high = 256 / lanes, groups = pieces(rows, high),
+            wide = whole ? 1 : pieces(vectors, lanes);
+    return (hoi_job){
+        file,
+        NULL,
+        kernel,
+        {lanes * (wide < 1024 ? wide : 1024), high * (groups < 65535 ? groups : 65535), 1},
+        .local = {(size_t)lanes, (size_t)high, 1}};
 }
 
 bool launch_unary(hoi_device *device, hoi_unary op, float a, float b, hoi_span x, hoi_span y,
@@ -130,8 +148,8 @@ bool launch_unary_back(hoi_device *device, hoi_unary op, float a, float b, hoi_s
 
 bool launch_binary(hoi_device *device, hoi_binary op, hoi_operand a, hoi_operand b, hoi_span y,
                    int64_t rows, int64_t cols) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "pointwise.cl", "binary", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "pointwise.cl", "binary", rows, cols, false, &piece);
     return hoi_run(device, &j, "biibiibiiii", a.span, a.row, (int64_t)a.col, b.span, b.row,
                    (int64_t)b.col, y, rows, cols, piece, (int64_t)op);
 }
@@ -162,43 +180,49 @@ bool launch_widen(hoi_device *device, hoi_span x, hoi_storage_type type, hoi_spa
 
 /* ---- rows ---- */
 
+/* Sums down the columns: a work-item per vector of columns. */
+static hoi_job across(const hoi_device *device, const char *kernel, int64_t cols, int64_t parts,
+                      int64_t outer) {
+    int64_t vectors = pieces(cols, device->set.width);
+    if (device->set.gpu)
+        return (hoi_job){
+            "rows.cl", NULL, kernel, {round_up(vectors, 64), parts, outer}, .local = {64, 1, 1}};
+    return (hoi_job){"rows.cl", NULL, kernel, {vectors, parts, outer}, .single = true};
+}
+
 bool launch_softmax(hoi_device *device, hoi_span x, hoi_span y, int64_t rows, int64_t cols,
                     bool logged) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "rows.cl", "softmax", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "rows.cl", "softmax", rows, cols, true, &piece);
     return hoi_run(device, &j, "bbiiii", x, y, rows, cols, piece, (int64_t)logged);
 }
 
 bool launch_softmax_back(hoi_device *device, hoi_span y, hoi_span dy, hoi_span dx, int64_t rows,
                          int64_t cols, bool logged) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "rows.cl", "softmax_back", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "rows.cl", "softmax_back", rows, cols, true, &piece);
     return hoi_run(device, &j, "bbbiiii", y, dy, dx, rows, cols, piece, (int64_t)logged);
 }
 
 bool launch_layer_norm(hoi_device *device, hoi_span x, hoi_span gain, hoi_span bias, hoi_span y,
                        hoi_span kept, int64_t rows, int64_t cols, float eps) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "rows.cl", "layer_norm", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "rows.cl", "layer_norm", rows, cols, true, &piece);
     return hoi_run(device, &j, "bbbbbiiif", x, gain, bias, y, kept, rows, cols, piece, (double)eps);
 }
 
 bool launch_layer_norm_back(hoi_device *device, hoi_span x, hoi_span gain, hoi_span kept,
                             hoi_span dy, hoi_span dx, int64_t rows, int64_t cols) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "rows.cl", "layer_norm_back", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "rows.cl", "layer_norm_back", rows, cols, true, &piece);
     return hoi_run(device, &j, "bbbbbiii", x, gain, kept, dy, dx, rows, cols, piece);
 }
 
 bool launch_layer_norm_sums(hoi_device *device, hoi_span x, hoi_span kept, hoi_span dy,
                             hoi_span out, int64_t rows, int64_t cols) {
-    int64_t piece = 256, parts = pieces(rows, piece);
+    int64_t piece = device->set.gpu ? 32 : 256, parts = pieces(rows, piece);
     hoi_buffer *partial = hoi_buffer_new(device, (size_t)(parts * 2 * cols) * sizeof(float));
-    hoi_job j = {"rows.cl",
-                 NULL,
-                 "layer_norm_sums",
-                 {pieces(cols, device->set.width), parts, 1},
-                 .single = !device->set.gpu};
+    hoi_job j = across(device, "layer_norm_sums", cols, parts, 1);
     bool ok =
         partial &&
         hoi_run(device, &j, "bbbbiii", x, kept, dy, (hoi_span){partial, 0}, rows, cols, piece) &&
@@ -209,44 +233,52 @@ bool launch_layer_norm_sums(hoi_device *device, hoi_span x, hoi_span kept, hoi_s
 
 bool launch_normalize(hoi_device *device, hoi_span x, hoi_span y, hoi_span kept, int64_t rows,
                       int64_t cols, float eps) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "rows.cl", "unit_length", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "rows.cl", "unit_length", rows, cols, true, &piece);
     return hoi_run(device, &j, "bbbiiif", x, y, kept, rows, cols, piece, (double)eps);
 }
 
 bool launch_normalize_back(hoi_device *device, hoi_span y, hoi_span kept, hoi_span dy, hoi_span dx,
                            int64_t rows, int64_t cols) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "rows.cl", "unit_length_back", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "rows.cl", "unit_length_back", rows, cols, true, &piece);
     return hoi_run(device, &j, "bbbbiii", y, kept, dy, dx, rows, cols, piece);
 }
 
 bool launch_cumulate(hoi_device *device, hoi_span x, hoi_span y, int64_t rows, int64_t cols,
                      bool backward) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "rows.cl", "cumulate", rows, piece);
+    int64_t piece;
+    hoi_job j =
+        by_rows(device, "rows.cl", "cumulate", rows, device->set.gpu ? 1 : cols, true, &piece);
     return hoi_run(device, &j, "bbiiii", x, y, rows, cols, piece, (int64_t)backward);
 }
 
 bool launch_reduce(hoi_device *device, hoi_reduction op, float scale, hoi_span x, hoi_span y,
                    int64_t outer, int64_t n, int64_t inner) {
-    int64_t across = inner == 1 ? 1 : pieces(inner, device->set.width), piece = n, parts = 1;
-    bool ok;
+    int64_t vectors = pieces(inner, device->set.width), length = n, parts = 1, piece;
     /* a long sum that few work-items would share goes in two steps; the split depends on the shape
        alone */
-    if (n >= 1024 && across * outer < 64) {
-        piece = inner == 1 ? 4096 : 256;
-        parts = pieces(n, piece);
+    int64_t few = device->set.gpu ? 16384 : 64, longest = device->set.gpu ? 128 : 1024;
+    if (inner == 1 ? n > 4096 && outer < 64 : n >= longest && vectors * outer < few) {
+        length = inner == 1 ? 4096 : device->set.gpu ? 32 : 256;
+        parts = pieces(n, length);
     }
-    hoi_job j = {"rows.cl", NULL, "reduce", {across, parts, outer}, .single = !device->set.gpu};
-    if (parts == 1)
-        return hoi_run(device, &j, "bbiiiiif", x, y, n, inner, piece, parts, (int64_t)op,
-                       (double)scale);
-    hoi_buffer *partial = hoi_buffer_new(device, (size_t)(outer * parts * inner) * sizeof(float));
-    ok = partial &&
-         hoi_run(device, &j, "bbiiiiif", x, (hoi_span){partial, 0}, n, inner, piece, parts,
-                 (int64_t)op, 1.0) &&
-         launch_reduce(device, op, scale, (hoi_span){partial, 0}, y, outer, parts, inner);
+    hoi_buffer *partial = NULL;
+    if (parts > 1 &&
+        !(partial = hoi_buffer_new(device, (size_t)(outer * parts * inner) * sizeof(float))))
+        return false;
+    hoi_span to = parts > 1 ? (hoi_span){partial, 0} : y;
+    double by = parts > 1 ? 1.0 : (double)scale;
+    bool ok;
+    if (inner == 1) {
+        hoi_job j = by_rows(device, "rows.cl", "reduce_rows", outer * parts, length, true, &piece);
+        ok = hoi_run(device, &j, "bbiiiiiif", x, to, outer * parts, n, piece, length, parts,
+                     (int64_t)op, by);
+    } else {
+        hoi_job j = across(device, "reduce", inner, parts, outer);
+        ok = hoi_run(device, &j, "bbiiiiif", x, to, n, inner, length, parts, (int64_t)op, by);
+    }
+    ok = ok && (parts == 1 || launch_reduce(device, op, scale, to, y, outer, parts, inner));
     hoi_buffer_free(partial);
     return ok;
 }
@@ -265,36 +297,37 @@ bool launch_strided(hoi_device *device, const int64_t shape[HOI_STRIDED], hoi_sp
     }
     if (shape[HOI_STRIDED - 1] == 0)
         return true;
-    int64_t piece = row_piece(device, rows, shape[HOI_STRIDED - 1]);
-    hoi_job j = flat(device, "shape.cl", "strided", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "shape.cl", "strided", rows, shape[HOI_STRIDED - 1], false, &piece);
     return hoi_run(device, &j, "bb888ii", x, y, &s, &p, &q, rows, piece);
 }
 
 bool launch_rows(hoi_device *device, hoi_span x, hoi_storage_type type, hoi_span index, hoi_span y,
                  int64_t m, int64_t cols) {
-    int64_t piece = row_piece(device, m, cols);
-    hoi_job j = flat(device, "shape.cl", "rows", m, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "shape.cl", "rows", m, cols, false, &piece);
     return hoi_run(device, &j, "bbbiiii", x, index, y, m, cols, piece, (int64_t)type);
 }
 
 bool launch_rows_back(hoi_device *device, hoi_span dy, hoi_span start, hoi_span order, hoi_span dx,
                       int64_t n, int64_t cols) {
-    int64_t piece = row_piece(device, n, cols);
-    hoi_job j = flat(device, "shape.cl", "rows_back", n, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "shape.cl", "rows_back", n, cols, false, &piece);
     return hoi_run(device, &j, "bbbbiii", dy, start, order, dx, n, cols, piece);
 }
 
 bool launch_take(hoi_device *device, hoi_span x, hoi_span index, hoi_span y, int64_t rows,
                  int64_t cols, int64_t m) {
-    int64_t piece = row_piece(device, rows, m);
-    hoi_job j = flat(device, "shape.cl", "take", rows, piece);
+    int64_t piece;
+    hoi_job j = by_rows(device, "shape.cl", "take", rows, m, false, &piece);
     return hoi_run(device, &j, "bbbiiii", x, index, y, rows, cols, m, piece);
 }
 
 bool launch_take_back(hoi_device *device, hoi_span dy, hoi_span index, hoi_span dx, int64_t rows,
                       int64_t cols, int64_t m) {
-    int64_t piece = row_piece(device, rows, cols);
-    hoi_job j = flat(device, "shape.cl", "take_back", rows, piece);
+    int64_t piece;
+    hoi_job j =
+        by_rows(device, "shape.cl", "take_back", rows, device->set.gpu ? 1 : cols, true, &piece);
     return hoi_run(device, &j, "bbbiiii", dy, index, dx, rows, cols, m, piece);
 }
 
@@ -329,8 +362,11 @@ static cl_int8 shape_of(const hoi_windows *w) {
 bool launch_windows(hoi_device *device, const hoi_windows *w, hoi_span x, hoi_span y, int64_t first,
                     int64_t count) {
     cl_int8 shape = shape_of(w);
-    int64_t piece = row_piece(device, count, (int64_t)w->kernel * w->kernel * w->channels);
-    hoi_job j = flat(device, "conv.cl", "patches", count, piece);
+    int64_t piece;
+    hoi_job j =
+        by_rows(device, "conv.cl", "patches", count,
+                device->set.gpu ? w->channels : (int64_t)w->kernel * w->kernel * w->channels, false,
+                &piece);
     return hoi_run(device, &j, "bb8iii", x, y, &shape, first, count, piece);
 }
 
@@ -344,18 +380,16 @@ bool launch_windows_back(hoi_device *device, const hoi_windows *w, hoi_span dy, 
 
 bool launch_pool(hoi_device *device, const hoi_windows *w, bool most, hoi_span x, hoi_span y) {
     cl_int8 shape = shape_of(w);
-    int64_t places = (int64_t)w->pictures * w->rows * w->columns,
-            piece = row_piece(device, places, w->channels);
-    hoi_job j = flat(device, "conv.cl", "pool", places, piece);
+    int64_t places = (int64_t)w->pictures * w->rows * w->columns, piece;
+    hoi_job j = by_rows(device, "conv.cl", "pool", places, w->channels, false, &piece);
     return hoi_run(device, &j, "bb8iii", x, y, &shape, (int64_t)most, places, piece);
 }
 
 bool launch_pool_back(hoi_device *device, const hoi_windows *w, bool most, hoi_span x, hoi_span y,
                       hoi_span dy, hoi_span dx) {
     cl_int8 shape = shape_of(w);
-    int64_t places = (int64_t)w->pictures * w->height * w->width,
-            piece = row_piece(device, places, w->channels);
-    hoi_job j = flat(device, "conv.cl", "pool_back", places, piece);
+    int64_t places = (int64_t)w->pictures * w->height * w->width, piece;
+    hoi_job j = by_rows(device, "conv.cl", "pool_back", places, w->channels, false, &piece);
     return hoi_run(device, &j, "bbbb8iii", x, y, dy, dx, &shape, (int64_t)most, places, piece);
 }
 

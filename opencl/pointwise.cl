@@ -124,14 +124,14 @@ __kernel void unary_back(INPUT(x), INPUT(y), INPUT(dy), OUTPUT(dx), int n, int p
 }
 
 static VF operand(__global const float *p, int step, int left) {
-    return step == 0 ? (VF)(p[0]) : left >= VW ? LOAD(p) : load_tail(p, left, 1.0f);
+    return step == 0 ? (VF)(p[0]) : get(p, left, 1.0f);
 }
 
 #define EACH_PAIR(expression)                                                                      \
-    for (int r = from; r < to; ++r) {                                                              \
+    EACH_ROW(r, rows) {                                                                            \
         __global const float *p = a + a_at + (long)r * a_row, *q = b + b_at + (long)r * b_row;     \
         __global float *out = y + y_at + (long)r * cols;                                           \
-        for (int c = 0; c < cols; c += VW) {                                                       \
+        EACH_COLUMN(c, cols, r) {                                                                  \
             VF u = operand(p + c * a_col, a_col, cols - c),                                        \
                w = operand(q + c * b_col, b_col, cols - c);                                        \
             put(expression, out + c, cols - c);                                                    \
@@ -143,7 +143,6 @@ static VF operand(__global const float *p, int step, int left) {
    in memory: broadcasting. Operations are numbered as enum hoi_binary. */
 __kernel void binary(INPUT(a), int a_row, int a_col, INPUT(b), int b_row, int b_col, OUTPUT(y),
                      int rows, int cols, int piece, int op) {
-    int from = get_global_id(0) * piece, to = min(rows, from + piece);
     VF one = (VF)(1.0f), zero = (VF)(0.0f);
     switch (op) {
     case 0:

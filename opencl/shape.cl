@@ -4,12 +4,11 @@
 #define OUTPUT(name) __global float *name, int name##_at
 #define INDEX(name) __global const int *name, int name##_at
 
-/* Copies a block of `shape` (s0 outermost .. s5) from steps `in` to steps `out`; one work-item per
- * piece of the rows of s5. */
+/* Copies a block of `shape` (s0 outermost .. s5) from steps `in` to steps `out`; rows are those of
+ * s5. */
 __kernel void strided(INPUT(x), OUTPUT(y), int8 shape, int8 in, int8 out, int rows, int piece) {
-    int from = get_global_id(0) * piece, to = min(rows, from + piece);
-    for (int row = from; row < to; ++row) {
-        int rest = row;
+    EACH_ROW(r, rows) {
+        int rest = r;
         long p = x_at, q = y_at;
         int i = rest % shape.s4;
         rest /= shape.s4;
@@ -27,28 +26,30 @@ __kernel void strided(INPUT(x), OUTPUT(y), int8 shape, int8 in, int8 out, int ro
         rest /= shape.s1;
         p += (long)i * in.s1 + (long)rest * in.s0;
         q += (long)i * out.s1 + (long)rest * out.s0;
-        int n = shape.s5, c = 0;
-        if (in.s5 == 1 && out.s5 == 1)
-            for (; c + VW <= n; c += VW)
-                STORE(LOAD(x + p + c), y + q + c);
-        for (; c < n; ++c)
-            y[q + (long)c * out.s5] = x[p + (long)c * in.s5];
+        int n = shape.s5;
+        EACH_COLUMN(c, n, r) {
+            if (in.s5 == 1 && out.s5 == 1)
+                put(get(x + p + c, n - c, 0.0f), y + q + c, n - c);
+            else
+                for (int k = c; k < min(n, c + VW); ++k)
+                    y[q + (long)k * out.s5] = x[p + (long)k * in.s5];
+        }
     }
 }
 
 /* y (m, cols) = rows index[0 .. m) of x; type: how x is stored (0 float, 1 half, 2 bfloat16). */
 __kernel void rows(__global const void *x, int x_at, INDEX(index), OUTPUT(y), int m, int cols,
                    int piece, int type) {
-    int from = get_global_id(0) * piece, to = min(m, from + piece);
-    for (int r = from; r < to; ++r) {
-        long row = (long)index[index_at + r] * cols + x_at;
-        __global float *out = y + y_at + (long)r * cols;
-        int c = 0;
-        if (type == 0)
-            for (; c + VW <= cols; c += VW)
-                STORE(LOAD((__global const float *)x + row + c), out + c);
-        for (; c < cols; ++c)
-            out[c] = half_or_bfloat(x, row + c, type);
+    EACH_ROW(r, m) {
+        EACH_COLUMN(c, cols, r) {
+            long row = (long)index[index_at + r] * cols + x_at;
+            __global float *out = y + y_at + (long)r * cols;
+            if (type == 0)
+                put(get((__global const float *)x + row + c, cols - c, 0.0f), out + c, cols - c);
+            else
+                for (int i = c; i < min(cols, c + VW); ++i)
+                    out[i] = half_or_bfloat(x, row + i, type);
+        }
     }
 }
 
@@ -56,41 +57,36 @@ __kernel void rows(__global const void *x, int x_at, INDEX(index), OUTPUT(y), in
  * order of the sums is fixed. */
 __kernel void rows_back(INPUT(dy), INDEX(start), INDEX(order), OUTPUT(dx), int n, int cols,
                         int piece) {
-    int from = get_global_id(0) * piece, to = min(n, from + piece);
-    for (int r = from; r < to; ++r) {
-        __global float *out = dx + dx_at + (long)r * cols;
-        int first = start[start_at + r], last = start[start_at + r + 1];
-        for (int c = 0; c < cols; c += VW) {
+    EACH_ROW(r, n) {
+        EACH_COLUMN(c, cols, r) {
+            int first = start[start_at + r], last = start[start_at + r + 1];
             VF sum = (VF)(0.0f);
-            int left = cols - c;
-            for (int i = first; i < last; ++i) {
-                __global const float *p = dy + dy_at + (long)order[order_at + i] * cols + c;
-                sum += left >= VW ? LOAD(p) : load_tail(p, left, 0.0f);
-            }
-            if (left >= VW)
-                STORE(sum, out + c);
-            else
-                store_tail(sum, out + c, left);
+            for (int i = first; i < last; ++i)
+                sum += get(dy + dy_at + (long)order[order_at + i] * cols + c, cols - c, 0.0f);
+            put(sum, dx + dx_at + (long)r * cols + c, cols - c);
         }
     }
 }
 
 /* y (rows, m) = x (rows, cols) at index (rows, m). */
 __kernel void take(INPUT(x), INDEX(index), OUTPUT(y), int n, int cols, int m, int piece) {
-    int from = get_global_id(0) * piece, to = min(n, from + piece);
-    for (int r = from; r < to; ++r)
-        for (int i = 0; i < m; ++i)
-            y[y_at + (long)r * m + i] = x[x_at + (long)r * cols + index[index_at + r * m + i]];
+    EACH_ROW(r, n) {
+        EACH_COLUMN(c, m, r)
+            for (int i = c; i < min(m, c + VW); ++i)
+                y[y_at + (long)r * m + i] = x[x_at + (long)r * cols + index[index_at + r * m + i]];
+    }
 }
 
+/* The pullback: places of a row may be equal, so one work-item does all of it. */
 __kernel void take_back(INPUT(dy), INDEX(index), OUTPUT(dx), int n, int cols, int m, int piece) {
-    int from = get_global_id(0) * piece, to = min(n, from + piece);
-    for (int r = from; r < to; ++r) {
-        for (int i = 0; i < cols; ++i)
-            dx[dx_at + (long)r * cols + i] = 0.0f;
-        for (int i = 0; i < m; ++i)
-            dx[dx_at + (long)r * cols + index[index_at + r * m + i]] += dy[dy_at + (long)r * m + i];
-    }
+    EACH_ROW(r, n)
+        if (ONCE(r)) {
+            for (int i = 0; i < cols; ++i)
+                dx[dx_at + (long)r * cols + i] = 0.0f;
+            for (int i = 0; i < m; ++i)
+                dx[dx_at + (long)r * cols + index[index_at + r * m + i]] +=
+                    dy[dy_at + (long)r * m + i];
+        }
 }
 
 /* Patches: y (pictures, oh * ow, channels * k * k) from x, element (picture, channel, row, col) at

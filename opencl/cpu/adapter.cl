@@ -15,18 +15,18 @@
 #define STEP(r) c##r = fma((VF)(a[r * a_row]), b0, c##r);
 #define KEEP(r) STORE(c##r, t + r * VW);
 #define ROWS_16(X) ROWS_12(X) X(12) X(13) X(14) X(15)
-#define EACH_ROW JOIN(ROWS_, MR)
+#define EACH_TILE_ROW JOIN(ROWS_, MR)
 
 /* t (MR, VW) = sum over k of a(r, k) b(k, :); a(r, k) at r * a_row + k * a_step, rows of b b_step
    apart. */
 INLINE void tile(__global const float *a, int a_row, int a_step, __global const float *b,
                  int b_step, int k, __global float *t) {
-    EACH_ROW(CLEAR)
+    EACH_TILE_ROW(CLEAR)
     for (int i = 0; i < k; ++i, a += a_step, b += b_step) {
         VF b0 = LOAD(b);
-        EACH_ROW(STEP)
+        EACH_TILE_ROW(STEP)
     }
-    EACH_ROW(KEEP)
+    EACH_TILE_ROW(KEEP)
 }
 
 #define START_ONE(r, v)                                                                            \
