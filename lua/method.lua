@@ -130,6 +130,15 @@ function common:predict(image, detections, given)
   }, Result)
 end
 
+-- Adds a class, for which nothing is trained. Gets its place.
+function common:add_class(class)
+  if self.module then
+    error(("method: %s can not take classes in once it is made"):format(self.name), 2)
+  end
+  self.kept = nil
+  return self.targets:add(class)
+end
+
 ---------------------------------------------------------------------------- learning
 
 local function learned(self)
@@ -246,9 +255,12 @@ end
 
 local method <const> = {}
 
--- Opens what Method:save wrote, with the CLIP it was trained on. targets: the list it must be of
--- (default: the file's own).
+-- Opens what Method:save wrote (the file, or prompts.safetensors in a folder), with the CLIP it was
+-- trained on. targets: the list it must be of (default: the file's own).
 function method.load(path, clip, targets)
+  if require "hoi.system".kind(path) == "folder" then
+    path = path .. "/prompts.safetensors"
+  end
   local file <close> = safetensors.open(path)
   local function told(key)
     return file:metadata(key)

@@ -54,9 +54,26 @@ function study.statistics(values)
   return mean, math.sqrt(square / #values)
 end
 
+-- Quantiles of Student's t by degrees of freedom: 95 % of it lies between -t and t.
+local STUDENT <const> = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+  2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086 }
+
+-- Gets the mean of numbers and half the width of its 95 % confidence interval (Student's t); 0 for
+-- one number, of which nobody knows how it varies.
+function study.interval(values)
+  local mean <const>, deviation <const> = study.statistics(values)
+  local n <const> = #values
+  if n < 2 then
+    return mean, 0
+  end
+  local t <const> = STUDENT[n - 1] or 1.960 + 2.4 / (n - 1)
+  return mean, t * deviation / math.sqrt(n - 1)
+end
+
 ---------------------------------------------------------------------------- results
 -- A table of results: { title, subtitle, column_name, columns = list of numbers or texts, rows =
--- list of { name, cells = list of { values, mean, deviation } }, notes, settings, mark }.
+-- list of { name, cells = list of { values, mean, deviation } or { text } }, notes, settings, mark,
+-- measure = what is measured in percent ("accuracy"), series = what is drawn instead of the rows }.
 
 -- Makes a cell of a table of the values of its seeds.
 function study.values(values)
@@ -66,7 +83,9 @@ end
 
 -- Gets a cell as it is printed; mark: what stands beside every number.
 local function cell_text(cell, mark)
-  if not cell.mean then
+  if cell.text then
+    return cell.text
+  elseif not cell.mean then
     return "-"
   end
   local text <const> = #cell.values > 1 and ("%.2f ± %.2f"):format(cell.mean, cell.deviation)
@@ -118,18 +137,19 @@ end
 
 -- Writes the results as curves over columns that are numbers, else as bars: `path`.svg and .png.
 local function plot(results, path)
-  local series <const>, numeric = {}, true
+  local series <const>, numeric = results.series or {}, not results.series
   for _, column in ipairs(results.columns) do
     numeric = numeric and type(column) == "number"
   end
-  for i, row in ipairs(results.rows) do
+  for i, row in ipairs(results.series and {} or results.rows) do
     series[i] = { name = row.name, x = results.columns, y = {}, deviation = {} }
     for k, cell in ipairs(row.cells) do
       series[i].y[k], series[i].deviation[k] = cell.mean or 0 / 0, cell.deviation or 0
     end
   end
   local picture <close> = require "hoi.image".plot {
-    series = series, title = results.title, x_label = results.column_name, y_label = "accuracy %",
+    series = series, title = results.title, x_label = results.column_name,
+    y_label = (results.measure or "accuracy") .. " %",
     kind = numeric and "line" or "bar", svg = path .. ".svg",
   }
   picture:save(path .. ".png")
@@ -179,8 +199,9 @@ end
 function study.report(results, folder)
   print(("\n%s\n%s"):format(results.title, results.subtitle))
   print(study.lines(results))
-  results.drawing = folder .. "/accuracy.svg"
-  plot(results, folder .. "/accuracy")
+  local drawing <const> = ("%s/%s"):format(folder, results.measure or "accuracy")
+  results.drawing = drawing .. ".svg"
+  plot(results, drawing)
   json.save(folder .. "/results.json", results)
 end
 

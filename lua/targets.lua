@@ -79,6 +79,24 @@ function targets.sentence(verb, object)
   return table.concat(parts, " ")
 end
 
+-- Gets the class that a sentence speaks of, "person feeding a robot": { verb, object, sentence }.
+-- The object stands behind the last article, or it is the last word behind a word with -ing.
+function targets.parse(sentence)
+  local rest <const> = sentence:gsub("%s+", " "):match("^ ?(.-) ?$"):gsub("^[aA]n? ", "")
+    :gsub("^person ", "")
+  local verb, object
+  for _, article in ipairs { " an? ", " the " } do
+    local v <const>, o <const> = rest:match("^(.+)" .. article .. "(.+)$")
+    if v and (not verb or #v > #verb) then
+      verb, object = v, o
+    end
+  end
+  if not verb then
+    verb, object = rest:match "^(.*%S+ing) (.+)$"
+  end
+  return { verb = ((verb or rest):gsub(" ", "_")), object = object, sentence = "a person " .. rest }
+end
+
 ---------------------------------------------------------------------------- rows
 
 local Targets <const> = { __name = "hoi.Targets" }

@@ -499,6 +499,12 @@ function hoi.targets.object_name(name) end
 ---@return string
 function hoi.targets.sentence(verb, object) end
 
+--- Gets the class that a sentence speaks of: "person feeding a robot" -> verb "feeding", object "robot". The object stands
+--- behind the last article, or it is what follows a word with -ing; without either there is none.
+---@param sentence string
+---@return { verb: string, object?: string, sentence: string } # a row of targets
+function hoi.targets.parse(sentence) end
+
 --- Gets the list of hoi that has exactly these verbs and objects in this order, or a new one.
 ---@param name string # of a new one
 ---@param rows { verb: string, object: string }[]
@@ -776,10 +782,12 @@ local Studies = {}
 ---@field subtitle string
 ---@field column_name string
 ---@field columns (number|string)[]
----@field rows { name: string, cells: { values: number[], mean?: number, deviation?: number }[] }[]
+---@field rows { name: string, cells: { values?: number[], mean?: number, deviation?: number, text?: string }[] }[]
 ---@field notes string[]
 ---@field settings table # all of them
 ---@field mark? string # stands beside every number
+---@field measure? string # what is measured in percent (accuracy)
+---@field series? hoi.Series[] # bars that are drawn instead of the rows
 
 --- A study whose cells lie in a folder.
 ---@class hoi.Study
@@ -806,6 +814,12 @@ function Study:cell(what, run) end
 ---@return number
 function Studies.statistics(values) end
 
+--- Gets the mean and half the width of its 95 % confidence interval by Student's t; 0 for one number.
+---@param values number[]
+---@return number
+---@return number
+function Studies.interval(values) end
+
 --- Gets a cell of a table.
 ---@param values number[] # of its seeds
 ---@return { values: number[], mean: number, deviation: number }
@@ -816,7 +830,7 @@ function Studies.values(values) end
 ---@return string
 function Studies.lines(results) end
 
---- Prints results; writes results.json, accuracy.svg and accuracy.png into a folder.
+--- Prints results; writes results.json and the curves (accuracy.svg and .png, or of its measure) into a folder.
 ---@param results hoi.Results
 ---@param folder string
 function Studies.report(results, folder) end
@@ -2697,7 +2711,7 @@ function OwlVit:release() end
 function hoi.method(name, clip, targets, options) end
 
 --- Opens what Method:save wrote. Raises an error that names both where the CLIP or the list of classes is another one.
----@param path string
+---@param path string # the file, or the folder that holds prompts.safetensors
 ---@param clip hoi.Clip # the one it was trained on
 ---@param targets? hoi.Targets # the list it must be of; default: the file's own
 ---@return hoi.Method # frozen
@@ -2880,6 +2894,11 @@ function Method:predict(image, detections, options) end
 ---@param options? { prior_power?: number, compete?: "valid"|"all"|"none", sample?: hoi.Sample } # by default the method's own: prior_power = 1, for ezhoi, cmmp and ada_cm 2.8; compete = "valid": the logits of a pair become shares of 1 among the targets that its object allows; "all": among all; "none": each stands alone (sigmoid), as in ezhoi, cmmp and ada_cm; sample: what of the picture is at hand already
 ---@return number[][] # (pairs, targets)
 function Method:scores(image, pairs, options) end
+
+--- Adds a class, for which nothing is trained. Raises an error where a method that learned has no way to take one in.
+---@param class { verb?: string, object?: string, sentence?: string, description?: string, seen?: boolean }
+---@return integer # its place in method.targets
+function Method:add_class(class) end
 
 --- Gets what the method knows of the targets: classes(), asked once where it may be kept.
 ---@return any

@@ -39,9 +39,7 @@ end
 
 local method
 if args.prompts then
-  local file <const> = args.prompts .. "/prompts.safetensors"
-  local folder <const> = require "hoi.system".kind(args.prompts) == "folder"
-  method = hoi.method.load(folder and file or args.prompts, clip, targets)
+  method = hoi.method.load(args.prompts, clip, targets)
 else
   method = hoi.method(args.method, clip, targets,
     args.method == "zero_shot" and { view = args.view, text = args.text } or nil)

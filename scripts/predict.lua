@@ -13,8 +13,12 @@ parser:option("--classes",
   "hico, hico.verbs, vcoco, mini, or a JSON file of your own (default: mini; with --model hico)")
 parser:option("--method", "how interactions are named: a file in lua/methods, or your own",
   "zero_shot")
+parser:option("--prompts", "a trained method: its file, or a folder with prompts.safetensors")
+parser:option("--add", "a further class, as 'person feeding a robot'; nothing is trained for it")
+  :count "*"
+parser:option("--describe", "what it looks like; the first is of the first --add"):count "*"
 parser:option("--top", "interactions shown per picture", "10"):convert(math.tointeger)
-parser:option("--prior-power", "weight of the detector's scores (2.8 in the papers)", "1")
+parser:option("--prior-power", "weight of the detector's scores (1; trained methods 2.8)")
   :convert(tonumber)
 parser:option("--score-threshold", "least score of a box", "0.2"):convert(tonumber)
 parser:option("--out", "folder of the results", "out")
@@ -49,9 +53,14 @@ if drawn_only then
     "a folder with config.json, model.safetensors, vocab.json and merges.txt of a real one ",
     "(openai/clip-vit-base-patch16)\n")
 end
-local targets <const> = hoi.targets(classes)
-local method <const> = hoi.method(args.method, clip, targets)
-local detector <close> = detector_arguments.open(args, targets)
+local method <const> = args.prompts and hoi.method.load(args.prompts, clip)
+  or hoi.method(args.method, clip, hoi.targets(classes))
+for i, sentence in ipairs(args.add) do
+  local row <const> = hoi.targets.parse(sentence)
+  row.seen, row.description = false, args.describe[i]
+  method:add_class(row)
+end
+local detector <close> = detector_arguments.open(args, method.targets)
 
 system.make_folder(args.out)
 local failed <const>, results <const>, seen <const> = {}, {}, {}
@@ -91,7 +100,7 @@ if args.html then
       drawn_only and "The CLIP used here has only ever seen drawn pictures: its scores on photos"
         .. " mean nothing. " or "", args.model or "the small one of the drawn world",
       table.concat({ args.detector, (args.detector_model or args.detector_folder
-        or args.detector_file or ""):match "[^/]+$" }, ", "), classes, args.method),
+        or args.detector_file or ""):match "[^/]+$" }, ", "), classes, method.name),
   }):save(args.html)
 end
 io.stderr:write(("%d of %d pictures; results in %s\n"):format(#results, #pictures, args.out))

@@ -202,6 +202,88 @@ describe("a trained file", function()
   end)
 end)
 
+describe("predict.lua", function()
+  it("takes a trained method, and classes that are added to it", function()
+    works("scripts/draw.lua", "--count", 2, "--out", folder .. "/sheet")
+    works("scripts/predict.lua", "--prompts", folder .. "/adapted", "--add",
+      "person guarding a chair", "--describe", "somebody in front of a chair", "--detector",
+      "boxes", "--detector-file", folder .. "/sheet.json", "--top", 1000, "--out",
+      folder .. "/predicted", folder .. "/sheet")
+    local added, unseen, known = 0, 0, 0
+    for _, picture in ipairs(json.load(folder .. "/predicted/predictions.json")) do
+      for _, i in ipairs(picture.interactions) do
+        added = added + (i.verb == "guarding" and i.object == "chair" and 1 or 0)
+        unseen, known = unseen + (i.seen and 0 or 1), known + (i.seen and 1 or 0)
+        assert.is_true(i.score > 0 and i.score < 1)
+      end
+    end
+    assert.is_true(added > 0 and unseen > added and known > 0)
+  end)
+
+  it("adds classes to CLIP as it is, but not to a method that can not take them", function()
+    works("scripts/predict.lua", "--add", "person guarding a chair", "--out", folder .. "/zero",
+      folder .. "/sheet")
+    works(train("fixed", "--method", "ada_cm", "--steps", 1))
+    fails("ada_cm can not take classes in", "scripts/predict.lua", "--prompts", folder .. "/fixed",
+      "--add", "person guarding a chair", "--out", folder .. "/x", folder .. "/sheet")
+  end)
+end)
+
+describe("plot.lua", function()
+  it("draws the curves of logs and says when there is nothing to draw", function()
+    local output = works("scripts/plot.lua", folder .. "/whole", folder .. "/adapted/log.jsonl",
+      "--values", "loss,relation", "--out", folder .. "/plots/log.png")
+    assert.matches("4 curves", output)
+    assert.is_true(hoi.image(folder .. "/plots/log.png").width > 400)
+    assert.matches("^<%?xml", read(folder .. "/plots/log.svg"))
+    fails("none of these logs says 'none' over 'step'", "scripts/plot.lua", folder .. "/whole",
+      "--values", "none", "--out", folder .. "/x.png")
+  end)
+end)
+
+describe("study.lua", function()
+  local function few(...)
+    return "scripts/study.lua", "--settings", "unseen_verb", "--boxes", "truth", "--seeds", 1,
+      "--steps", 1, "--pictures", 8, "--test", 3, "--out", folder .. "/study", ...
+  end
+
+  it("measures every rung, and keeps what is finished", function()
+    local output = works(few("--html", folder .. "/pages/study.html"))
+    assert.matches("11 cells measured, 0 kept", output)
+    local results = json.load(folder .. "/study/results.json")
+    assert.are.equal(1, #results)
+    assert.are.equal(11, #results[1].rows)
+    assert.are.equal(5, #results[1].rows[11].cells)
+    assert.are.equal(1, #results[1].rows[11].cells[3].values)
+    assert.matches("<svg", read(folder .. "/pages/study.html"))
+    assert.matches("0 cells measured, 11 kept", works(few()))
+    assert.are.same(results[1].rows, json.load(folder .. "/study/results.json")[1].rows)
+  end)
+
+  it("takes confidence intervals by Student's t", function()
+    local study = require "hoi.study"
+    local mean, half = study.interval { 1, 2, 3, 4, 5 } -- scipy.stats.t.interval
+    assert.are.equal(3, mean)
+    assert.is_true(math.abs(half - 1.9632432) < 1e-3)
+    assert.are.same({ 7, 0 }, { study.interval { 7 } })
+  end)
+end)
+
+describe("targets.parse", function()
+  it("reads the verb and the object of a sentence", function()
+    local function parsed(text)
+      local row = hoi.targets.parse(text)
+      return { row.verb, row.object or "", row.sentence }
+    end
+    assert.are.same({ "feeding", "robot", "a person feeding a robot" },
+      parsed "person feeding a robot")
+    assert.are.same({ "jumping_over", "fire hydrant", "a person jumping over the fire hydrant" },
+      parsed " A person jumping over the fire  hydrant")
+    assert.are.same({ "riding", "bikes", "a person riding bikes" }, parsed "a person riding bikes")
+    assert.are.same({ "sleeping", "", "a person sleeping" }, parsed "person sleeping")
+  end)
+end)
+
 describe("what is kept on disk", function()
   it("is made again where a file of it is cut in half, and that is said", function()
     local root = folder .. "/cache/hoi/guidance"
