@@ -15,7 +15,7 @@ local kept <const> = {
 }
 
 -- Pictures of the drawn world, which has no end, and steps on them.
-local MINI_PICTURES <const>, MINI_STEPS <const> = 2000, { seen = 800, all = 800, unseen = 200 }
+local MINI_PICTURES <const>, MINI_STEPS <const> = 4000, { seen = 1000, all = 1000, unseen = 200 }
 
 -- Adds the words to an argparse parser.
 function arguments.add(parser)
@@ -24,9 +24,11 @@ function arguments.add(parser)
   parser:option("--steps", "batches to learn from"):convert(math.tointeger)
   parser:option("--epochs", "instead: how often all pictures are seen"):convert(math.tointeger)
   parser:option("--batch", "pictures of a step", "8"):convert(math.tointeger)
-  parser:option("--rate", "learning rate", "1e-3"):convert(tonumber)
-  parser:option("--schedule", "step: a tenth of the rate for the last sixth; cosine", "step")
-    :choices { "step", "cosine" }
+  parser:option("--rate", "learning rate (1e-3, as published; mini 3e-3)"):convert(tonumber)
+  parser:option("--schedule", "step: a tenth of the rate for the last sixth, as published;"
+    .. " cosine (mini)"):choices { "step", "cosine" }
+  parser:option("--augment", "yes or no: pictures are flipped, jittered and cropped (mini: no: it"
+    .. " has no end of pictures)"):choices { "yes", "no" }
   parser:option("--save-every", "steps between two checkpoints", "200"):convert(math.tointeger)
   parser:flag("--lean", "less memory, more time: blocks run again on the way back")
   parser:flag("--fresh", "begin anew instead of going on from the checkpoint in the folder")
@@ -67,13 +69,16 @@ end
 -- Trains the method in one of its stages and writes OUT/prompts.safetensors; ends the program with
 -- 130 where Ctrl-C came. more: further options of training.run.
 function arguments.train(args, method, data, detector, stage, more)
+  local drawn <const> = args.data == "mini"
   local o <const> = {
-    stage = stage, size = args.batch, rate = args.rate, schedule = args.schedule, seed = args.seed,
+    stage = stage, size = args.batch, rate = args.rate or drawn and 3e-3 or 1e-3,
+    schedule = args.schedule or drawn and "cosine" or "step", seed = args.seed,
     save_every = args.save_every, fresh = args.fresh, detector = detector or false,
+    augment = args.augment ~= "no" and (args.augment == "yes" or not drawn),
     way = args.out .. "/", steps = args.steps, epochs = args.epochs,
   }
   if not (o.steps or o.epochs) then
-    o.steps, o.epochs = args.data == "mini" and MINI_STEPS[stage] or nil, 12
+    o.steps, o.epochs = drawn and MINI_STEPS[stage] or nil, 12
   end
   for name, value in pairs(more or {}) do
     o[name] = value

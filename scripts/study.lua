@@ -22,14 +22,17 @@ end
 local parser <const> = argparse("study.lua", "Runs EZ-HOI's ladder on the drawn world.")
 parser:option("--settings", "all, or some with commas between them: "
   .. table.concat(SETTINGS, ", "), "all"):convert(list_of)
-parser:option("--boxes", "truth, detector or truth,detector", "truth,detector"):convert(list_of)
+parser:option("--boxes", "whose boxes to measure on: truth, detector or truth,detector",
+  "truth,detector"):convert(list_of)
+parser:option("--learn-from", "whose boxes to learn from: truth or detector", "truth")
+  :choices { "truth", "detector" }
 parser:option("--seeds", "how many", "5"):convert(math.tointeger)
-parser:option("--steps", "batches of 8 pictures of each training", "400"):convert(math.tointeger)
-parser:option("--pictures", "pictures to learn from", "2000"):convert(math.tointeger)
+parser:option("--steps", "batches of 8 pictures of each training", "1000"):convert(math.tointeger)
+parser:option("--pictures", "pictures to learn from", "4000"):convert(math.tointeger)
 parser:option("--test", "pictures to measure on", "700"):convert(math.tointeger)
 parser:option("--split", "which pictures to measure on: test or validation", "test")
-parser:option("--rate", "learning rate", "1e-3"):convert(tonumber)
-parser:flag("--quick", "150 steps, 300 test pictures")
+parser:option("--rate", "greatest learning rate, then half a cosine", "3e-3"):convert(tonumber)
+parser:flag("--quick", "250 steps, 300 test pictures")
 parser:option("--model", "a CLIP's folder; without it the small CLIP of the drawn world")
 detector_arguments.add(parser)
 parser:option("--out", "folder of results and finished cells", "out/study")
@@ -37,7 +40,7 @@ parser:option("--json", "file for the numbers too")
 parser:option("--html", "file for a page of tables and plots")
 local args <const> = parser:parse()
 
-local STEPS <const> = args.quick and 150 or args.steps
+local STEPS <const> = args.quick and 250 or args.steps
 local TEST <const> = args.quick and 300 or args.test
 local clip <const>, cells <const> = hoi.clip(args.model), study.open(args.out .. "/cells")
 
@@ -58,59 +61,71 @@ local rungs <const> = {
   { "  + negatives (EZ-HOI)", "EZ-HOI", "ezhoi", { relation = 150, closeness = 1, negatives = 1 } },
 }
 
-local function measure(rung, setting, boxes, detector, seed, way)
+-- Trains a rung and measures it with each kind of boxes.
+local function measure(rung, setting, detector, seed, way)
   local train <const> = hoi.data.mini { split = "train", setting = setting, size = args.pictures }
   local test <const> = hoi.data.mini { split = args.split, setting = setting, size = TEST }
   local method <const> = training.method(rung[3], clip, train, rung[4], seed)
-  local label <const> = ("%s, %s, seed %d: %s"):format(setting, boxes, seed, rung[1])
-  local used <const> = boxes == "detector" and detector or false
-  local trained = { seconds = 0, values = 0 }
+  local label <const> = ("%s, seed %d: %s"):format(setting, seed, rung[1])
+  local result <const> = { seconds = 0, values = 0 }
   if method.module then
-    trained = training.run(method, train, {
-      steps = STEPS, rate = args.rate, seed = seed, detector = used, way = way .. ".",
-      label = label,
+    local trained <const> = training.run(method, train, {
+      steps = STEPS, rate = args.rate, schedule = "cosine", augment = false, seed = seed,
+      detector = args.learn_from == "detector" and detector, way = way .. ".", label = label,
     })
     if trained.stopped then
       error("interrupted!", 0)
     end
+    result.seconds, result.values = trained.seconds, trained.values
   end
   local begun <const> = system.now()
-  local report <const> = hoi.evaluate(method, test, { detector = used, label = label,
-    guide = method.module and training.guidance(method) or false })
-  return { full = report.full, seen = report.seen, unseen = report.unseen, values = trained.values,
-    seconds = trained.seconds, evaluation = system.now() - begun }
+  for _, boxes in ipairs(args.boxes) do
+    local report <const> = hoi.evaluate(method, test, {
+      detector = boxes == "detector" and detector, label = label,
+      guide = method.module and training.guidance(method),
+    })
+    result[boxes] = { full = report.full, seen = report.seen, unseen = report.unseen }
+  end
+  result.seconds = result.seconds + system.now() - begun
+  return result
+end
+
+local function percent(x)
+  return x and ("%5.2f"):format(100 * x) or "    -" -- few pictures may have none of a group
 end
 
 -- The results of all seeds of a rung; what does not learn has one.
-local function seeds_of(rung, setting, boxes, detector)
+local function seeds_of(rung, setting, detector)
   local list <const> = {}
   for seed = 1, rung[3] == "zero_shot" and 1 or args.seeds do
     local what <const> = {
       study = 1, method = rung[3], options = rung[4], setting = setting, seed = seed, steps = STEPS,
-      boxes = boxes == "detector" and detector.detector.identity or boxes, rate = args.rate,
-      pictures = args.pictures, test = TEST, split = args.split, clip = clip:fingerprint(),
+      boxes = args.boxes, learn_from = args.learn_from, detector = detector.detector.identity,
+      rate = args.rate, pictures = args.pictures, test = TEST, split = args.split,
+      clip = clip:fingerprint(),
     }
     local result <const>, kept <const> = cells:cell(what, function(way)
-      return measure(rung, setting, boxes, detector, seed, way)
+      return measure(rung, setting, detector, seed, way)
     end)
     list[seed] = result
-    local function percent(x)
-      return x and ("%5.2f"):format(100 * x) or "    -" -- few pictures may have none
+    for _, boxes in ipairs(args.boxes) do
+      local r <const> = result[boxes]
+      io.stderr:write(("%-15s seed %d  %-25s %-8s seen %s  unseen %s  full %s%s\n"):format(setting,
+        seed, rung[1], boxes, percent(r.seen), percent(r.unseen), percent(r.full),
+        kept and " (kept)" or (" in %.0f s"):format(result.seconds)))
     end
-    io.stderr:write(("%-16s %-8s seed %d  %-26s seen %s  unseen %s  full %s%s\n"):format(setting,
-      boxes, seed, rung[1], percent(result.seen), percent(result.unseen), percent(result.full),
-      kept and " (kept)" or (" in %.0f s"):format(result.seconds + result.evaluation)))
   end
   return list
 end
 
 local GROUPS <const> = { "seen", "unseen", "full" }
 
-local function table_of(setting, boxes, detector)
+local function table_of(setting, boxes, measured)
   local results <const> = {
     title = ("%s, %s"):format(setting, boxes == "truth" and "true boxes" or "the detector's boxes"),
-    subtitle = ("mAP %% on %d %s pictures; %d steps of 8 pictures, rate %g, %s"):format(TEST,
-      args.split, STEPS, args.rate, tostring(clip)),
+    subtitle = ("mAP %% on %d %s pictures; %d steps of 8 pictures with %s boxes, rate %g; %s")
+      :format(TEST, args.split, STEPS, args.learn_from == "truth" and "true" or "the detector's",
+        args.rate, tostring(clip)),
     column_name = "rung", columns = { "seen", "unseen", "full", "trained values", "seconds" },
     rows = {}, series = {}, measure = "mAP", settings = { seeds = args.seeds, rungs = {} },
     notes = { args.seeds == 1 and "One seed." or ("Mean of %d seeds and half the width of its 95 %%"
@@ -120,12 +135,11 @@ local function table_of(setting, boxes, detector)
     results.series[k] = { name = group, x = {}, y = {}, deviation = {} }
   end
   for i, rung in ipairs(rungs) do
-    local list <const>, row <const> = seeds_of(rung, setting, boxes, detector),
-      { name = rung[1], cells = {} }
+    local list <const>, row <const> = measured[i], { name = rung[1], cells = {} }
     for k, group in ipairs(GROUPS) do
       local values <const>, s <const> = {}, results.series[k]
       for _, result in ipairs(list) do
-        values[#values + 1] = result[group] and 100 * result[group]
+        values[#values + 1] = result[boxes][group] and 100 * result[boxes][group]
       end
       local mean, half
       if #values > 0 then
@@ -138,7 +152,7 @@ local function table_of(setting, boxes, detector)
       end
     end
     row.cells[4] = { text = ("%d"):format(list[1].values) }
-    row.cells[5] = { text = ("%.0f"):format(list[1].seconds + list[1].evaluation) }
+    row.cells[5] = { text = ("%.0f"):format(list[1].seconds) }
     results.rows[i], results.settings.rungs[rung[1]] = row, rung[4]
   end
   study.report(results, study.open(("%s/%s-%s"):format(args.out, setting, boxes)).folder)
@@ -150,8 +164,12 @@ local function main()
   local detector <close> = hoi.detections(detector_arguments.open(args, targets))
   local list <const> = { title = "From CLIP to EZ-HOI, rung by rung" }
   for _, setting in ipairs(args.settings) do
+    local measured <const> = {}
+    for i, rung in ipairs(rungs) do
+      measured[i] = seeds_of(rung, setting, detector)
+    end
     for _, boxes in ipairs(args.boxes) do
-      list[#list + 1] = table_of(setting, boxes, detector)
+      list[#list + 1] = table_of(setting, boxes, measured)
     end
   end
   json.save(args.json or args.out .. "/results.json", table.move(list, 1, #list, 1, {}))

@@ -132,7 +132,7 @@ describe("train.lua", function()
   end)
 
   it("refuses to go on with other settings, and names what differs", function()
-    fails("checkpoint was begun with rate = 0%.001, this is with 0%.002", train("whole", "--rate",
+    fails("checkpoint was begun with rate = 0%.003, this is with 0%.002", train("whole", "--rate",
       "2e-3"))
   end)
 
