@@ -27,8 +27,8 @@ function arguments.add(parser)
   parser:option("--rate", "learning rate (1e-3, as published; mini 3e-3)"):convert(tonumber)
   parser:option("--schedule", "step: a tenth of the rate for the last sixth, as published;"
     .. " cosine (mini)"):choices { "step", "cosine" }
-  parser:option("--augment", "yes or no: pictures are flipped, jittered and cropped (mini: no: it"
-    .. " has no end of pictures)"):choices { "yes", "no" }
+  parser:option("--augment", "yes or no: pictures are flipped, jittered and cropped", "yes")
+    :choices { "yes", "no" }
   parser:option("--save-every", "steps between two checkpoints", "200"):convert(math.tointeger)
   parser:flag("--lean", "less memory, more time: blocks run again on the way back")
   parser:flag("--fresh", "begin anew instead of going on from the checkpoint in the folder")
@@ -74,7 +74,7 @@ function arguments.train(args, method, data, detector, stage, more)
     stage = stage, size = args.batch, rate = args.rate or drawn and 3e-3 or 1e-3,
     schedule = args.schedule or drawn and "cosine" or "step", seed = args.seed,
     save_every = args.save_every, fresh = args.fresh, detector = detector or false,
-    augment = args.augment ~= "no" and (args.augment == "yes" or not drawn),
+    augment = args.augment == "yes",
     way = args.out .. "/", steps = args.steps, epochs = args.epochs,
   }
   if not (o.steps or o.epochs) then

@@ -70,7 +70,7 @@ local function measure(rung, setting, detector, seed, way)
   local result <const> = { seconds = 0, values = 0 }
   if method.module then
     local trained <const> = training.run(method, train, {
-      steps = STEPS, rate = args.rate, schedule = "cosine", augment = false, seed = seed,
+      steps = STEPS, rate = args.rate, schedule = "cosine", seed = seed,
       detector = args.learn_from == "detector" and detector, way = way .. ".", label = label,
     })
     if trained.stopped then
@@ -99,7 +99,8 @@ local function seeds_of(rung, setting, detector)
   local list <const> = {}
   for seed = 1, rung[3] == "zero_shot" and 1 or args.seeds do
     local what <const> = {
-      study = 1, method = rung[3], options = rung[4], setting = setting, seed = seed, steps = STEPS,
+      version = 2, method = rung[3], options = rung[4], setting = setting, seed = seed,
+      steps = STEPS,
       boxes = args.boxes, learn_from = args.learn_from, detector = detector.detector.identity,
       rate = args.rate, pictures = args.pictures, test = TEST, split = args.split,
       clip = clip:fingerprint(),
