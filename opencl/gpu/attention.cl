@@ -13,29 +13,29 @@
 #define PITCH 17
 #define GROUP __attribute__((reqd_work_group_size(16, 16, 1)))
 
-/* slab[k][row] = from[row][k]: 16 k of up to 64 rows, zeros elsewhere. Neighbours read 8 values
-   of a row, one whole memory sector. */
+/* Where float4 i of a k of a turned slab lies: every other eight k are shifted, as in gemm.cl. */
+#define PLACE(k, i) ((k)*PITCH + ((i) ^ (k) / 8 * 2))
+
+/* slab[k][row] = from[row][k]: 16 k of up to 64 rows, zeros elsewhere. */
 INLINED void copy_turned(__global const float *from, int step, int rows, int left,
                          __local float4 *slab, int item) {
-    __local float *out = (__local float *)slab;
-    from += (long)(item / 8) * step + item % 8;
-    for (int i = 0; i < 4; ++i) {
-        int row = item / 8 + 32 * (i % 2), k = item % 8 + 8 * (i / 2);
-        out[k * PITCH * 4 + row] =
-            row < rows && k < left ? from[(long)(32 * (i % 2)) * step + 8 * (i / 2)] : 0.0f;
-    }
+    int row = item / 4, k = item % 4 * 4;
+    __local float *out = (__local float *)(slab + PLACE(k, row / 4)) + row % 4;
+    float4 v = row < rows && k < left ? get(from + (long)row * step + k, left - k, 0.0f)
+                                      : (float4)(0.0f);
+    out[0] = v.s0;
+    out[PITCH * 4] = v.s1;
+    out[PITCH * 8] = v.s2;
+    out[PITCH * 12] = v.s3;
 }
 
 /* slab[k][column] = from[k][column]: up to 16 k, zeros elsewhere. */
 INLINED void copy_straight(__global const float *from, int step, int left, int columns,
                            __local float4 *slab, int item) {
-    __local float *out = (__local float *)slab;
-    from += (long)(item / TILE) * step + item % TILE;
-    for (int i = 0; i < 4; ++i) {
-        int column = item % TILE, k = item / TILE + 4 * i;
-        out[k * PITCH * 4 + column] =
-            column < columns && k < left ? from[(long)(4 * i) * step] : 0.0f;
-    }
+    int column = item % 16 * 4, k = item / 16;
+    slab[k * PITCH + item % 16] =
+        column < columns && k < left ? get(from + (long)k * step + column, columns - column, 0.0f)
+                                     : (float4)(0.0f);
 }
 
 static void zero(float4 t[4]) {
@@ -64,7 +64,7 @@ INLINED void dots(__global const float *a, int a_step, int a_rows, __global cons
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
         for (int i = 0; i < SLAB; ++i)
-            add_outer(a_slab[i * PITCH + y], b_slab[i * PITCH + x], t);
+            add_outer(a_slab[PLACE(i, y)], b_slab[PLACE(i, x)], t);
     }
 }
 
@@ -116,7 +116,7 @@ static void finish_scores(float4 t[4], int query, int key, int queries, int keys
         float4 s = t[r] * (float4)(scale);
         if ((flags & 1) && left > 0) {
             __global const float *at = mask + (long)(query + r) * mask_row + key;
-            s += left >= 4 ? vload4(0, at) : load_tail(at, left, 0.0f);
+            s += get(at, left, 0.0f);
         }
         t[r] = (int4)(0, 1, 2, 3) < (int4)(left) ? s : (float4)(-INFINITY);
     }
@@ -159,14 +159,18 @@ static void place(float4 t[4], int row, int column, int rows, int columns, __glo
 #pragma unroll
     for (int r = 0; r < 4; ++r) {
         __global float *to = out + (long)(row + r) * step + column;
-        if (row + r < rows && column + 4 <= columns)
-            vstore4(t[r], 0, to);
-        else if (row + r < rows)
-            store_tail(t[r], to, columns - column);
+        if (row + r < rows && column < columns)
+            put(t[r], to, columns - column);
     }
 }
 
 /* Four rows' values at `at` of rows of 17. */
+INLINED void lay(__local float *p, int row, int at, float4 v) {
+    p[row * 17 + at] = v.s0;
+    p[(row + 1) * 17 + at] = v.s1;
+    p[(row + 2) * 17 + at] = v.s2;
+    p[(row + 3) * 17 + at] = v.s3;
+}
 INLINED float4 four(__local const float *p, int row, int at) {
     return (float4)(p[row * 17 + at], p[(row + 1) * 17 + at], p[(row + 2) * 17 + at],
                     p[(row + 3) * 17 + at]);
@@ -183,68 +187,59 @@ __kernel GROUP void attention_forward(__global const float *q, int q_at, int q_r
                                       int o_step, __global float *lse, int lse_at, int queries,
                                       int keys, int d, int heads, float scale, int flags) {
     __local float4 a_slab[SLAB * PITCH], b_slab[SLAB * PITCH], w[TILE * PITCH];
-    __local float *tops = (__local float *)w, *sums = tops + TILE * 17;
+    __local float *tops = (__local float *)w;
     int first = get_group_id(0) * TILE, h = get_group_id(1), p = get_group_id(2);
     int x = get_local_id(0), row = get_local_id(1) * 4, column = x * 4;
     int rows = min(TILE, queries - first);
     int seen = (flags & 2) ? min(keys, first + rows) : keys;
-    float4 t[4], top = (float4)(-INFINITY), sum = (float4)(0.0f), base;
     q += q_at + (long)p * q_step + h * d + (long)first * q_row;
     k += k_at + (long)p * k_step + h * d;
     v += v_at + (long)p * v_step + h * d;
     o += o_at + (long)p * o_step + h * d;
     mask += mask_at + (long)p * mask_step;
     lse += lse_at + ((long)p * heads + h) * queries;
-    /* the greatest score and the sum of exponents: each work-item for the columns it meets,
-       then the 16 of a row together */
-    for (int j = 0; j < seen; j += TILE) {
-        dots(q, q_row, rows, k + (long)j * k_row, k_row, seen - j, d, a_slab, b_slab, t);
-        finish_scores(t, first + row, j + column, queries, keys, mask, mask_row, scale, flags);
-        float4 more = fmax(top, (float4)(max_v(t[0]), max_v(t[1]), max_v(t[2]), max_v(t[3])));
-        base = more == (float4)(-INFINITY) ? (float4)(0.0f) : more;
-        sum = fma(sum, exp_v(top - base),
-                  (float4)(sum_v(exp_v(t[0] - (float4)(base.s0))),
-                           sum_v(exp_v(t[1] - (float4)(base.s1))),
-                           sum_v(exp_v(t[2] - (float4)(base.s2))),
-                           sum_v(exp_v(t[3] - (float4)(base.s3)))));
-        top = more;
-    }
-    tops[row * 17 + x] = top.s0;
-    tops[(row + 1) * 17 + x] = top.s1;
-    tops[(row + 2) * 17 + x] = top.s2;
-    tops[(row + 3) * 17 + x] = top.s3;
-    sums[row * 17 + x] = sum.s0;
-    sums[(row + 1) * 17 + x] = sum.s1;
-    sums[(row + 2) * 17 + x] = sum.s2;
-    sums[(row + 3) * 17 + x] = sum.s3;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int i = 0; i < 16; ++i)
-        top = fmax(top, four(tops, row, i));
-    base = top == (float4)(-INFINITY) ? (float4)(0.0f) : top;
-    sum = (float4)(0.0f);
-    for (int i = 0; i < 16; ++i)
-        sum = fma(four(sums, row, i), exp_v(four(tops, row, i) - base), sum);
-    float4 part = sum > (float4)(0.0f) ? (float4)(1.0f) / sum : (float4)(0.0f);
-    if (x == 0) {
-        float4 kept = sum > (float4)(0.0f) ? top + log(sum) : (float4)(-INFINITY);
-        if (row + 4 <= rows)
-            vstore4(kept, 0, lse + first + row);
-        else
-            store_tail(kept, lse + first + row, rows - row);
-    }
     for (int c = 0; c < d; c += TILE) {
-        float4 out[4];
+        float4 t[4], out[4], top = (float4)(-INFINITY), sum = (float4)(0.0f), base;
         zero(out);
         for (int j = 0; j < seen; j += TILE) {
             dots(q, q_row, rows, k + (long)j * k_row, k_row, seen - j, d, a_slab, b_slab, t);
             finish_scores(t, first + row, j + column, queries, keys, mask, mask_row, scale, flags);
-            w[row * PITCH + x] = exp_v(t[0] - (float4)(base.s0)) * (float4)(part.s0);
-            w[(row + 1) * PITCH + x] = exp_v(t[1] - (float4)(base.s1)) * (float4)(part.s1);
-            w[(row + 2) * PITCH + x] = exp_v(t[2] - (float4)(base.s2)) * (float4)(part.s2);
-            w[(row + 3) * PITCH + x] = exp_v(t[3] - (float4)(base.s3)) * (float4)(part.s3);
+            /* where these keys hold a greater score, what was summed so far shrinks */
+            lay(tops, row, x, (float4)(max_v(t[0]), max_v(t[1]), max_v(t[2]), max_v(t[3])));
+            barrier(CLK_LOCAL_MEM_FENCE);
+            float4 more = top;
+            for (int i = 0; i < 16; ++i)
+                more = fmax(more, four(tops, row, i));
+            barrier(CLK_LOCAL_MEM_FENCE);
+            base = more == (float4)(-INFINITY) ? (float4)(0.0f) : more;
+            float4 rest = exp_v(top - base);
+            top = more;
+            w[row * PITCH + x] = t[0] = exp_v(t[0] - (float4)(base.s0));
+            w[(row + 1) * PITCH + x] = t[1] = exp_v(t[1] - (float4)(base.s1));
+            w[(row + 2) * PITCH + x] = t[2] = exp_v(t[2] - (float4)(base.s2));
+            w[(row + 3) * PITCH + x] = t[3] = exp_v(t[3] - (float4)(base.s3));
+            sum = fma(sum, rest, (float4)(sum_v(t[0]), sum_v(t[1]), sum_v(t[2]), sum_v(t[3])));
+            out[0] *= (float4)(rest.s0);
+            out[1] *= (float4)(rest.s1);
+            out[2] *= (float4)(rest.s2);
+            out[3] *= (float4)(rest.s3);
             add_product(w, v + (long)j * v_row + c, v_row, min(TILE, seen - j), d - c, b_slab, out);
         }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        lay(tops, row, x, sum);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        sum = (float4)(0.0f);
+        for (int i = 0; i < 16; ++i)
+            sum += four(tops, row, i);
+        float4 part = sum > (float4)(0.0f) ? (float4)(1.0f) / sum : (float4)(0.0f);
+        out[0] *= (float4)(part.s0);
+        out[1] *= (float4)(part.s1);
+        out[2] *= (float4)(part.s2);
+        out[3] *= (float4)(part.s3);
         place(out, first + row, c + column, queries, d, o, o_row);
+        if (c == 0 && x == 0 && row < rows)
+            put(sum > (float4)(0.0f) ? top + log(sum) : (float4)(-INFINITY), lse + first + row,
+                rows - row);
     }
 }
 
