@@ -36,17 +36,14 @@ __kernel void patches(__global const float *x, int x_at, __global float *y, int 
 
 /* Adds to dx what the windows of the places in lines first .. first + count (of all pictures' rows
  * of places) give: dy (count * columns, kernel * kernel * channels). Each value of x gathers, in a
- * fixed order. One work-item per row of x. */
+ * fixed order. Rows: those of x. */
 __kernel void patches_back(__global const float *dy, int dy_at, __global float *dx, int dx_at,
-                           int8 shape, int first, int count, int lines) {
-    int i = get_global_id(0), picture = i / HEIGHT, row = i % HEIGHT;
-    if (i >= lines)
-        return;
-    for (int a = 0; a < KERNEL; ++a) {
-        int r = row + PAD - a, line = picture * ROWS + r / STRIDE - first;
+                           int8 shape, int first, int count, int lines, int piece) {
+    EACH_ROW(i, lines) for (int a = 0; a < KERNEL; ++a) {
+        int r = i % HEIGHT + PAD - a, line = i / HEIGHT * ROWS + r / STRIDE - first;
         if (r < 0 || r % STRIDE || r / STRIDE >= ROWS || line < 0 || line >= count)
             continue;
-        for (int col = 0; col < WIDTH; ++col)
+        EACH_PART(col, WIDTH, i)
             for (int b = 0; b < KERNEL; ++b) {
                 int s = col + PAD - b;
                 if (s < 0 || s % STRIDE || s / STRIDE >= COLUMNS)

@@ -338,20 +338,24 @@ static int outputs(int size, const hoi_patches *p) {
 bool launch_unfold(hoi_device *device, const hoi_patches *p, hoi_span x, hoi_span y) {
     int64_t oh = outputs(p->height, p), ow = outputs(p->width, p), n = oh * ow * p->pictures;
     cl_int4 step = {{p->step[0], p->step[1], p->step[2], p->step[3]}};
-    hoi_job j = flat(device, "shape.cl", "unfold", n, 1);
-    return hoi_run(device, &j, "bb4iiiiiiiii", x, y, &step, (int64_t)p->channels,
+    int64_t piece;
+    hoi_job j = by_rows(device, "shape.cl", "unfold", n,
+                        (int64_t)p->channels * p->kernel * device->set.width, false, &piece);
+    return hoi_run(device, &j, "bb4iiiiiiiiii", x, y, &step, (int64_t)p->channels,
                    (int64_t)p->height, (int64_t)p->width, (int64_t)p->kernel, (int64_t)p->stride,
-                   (int64_t)p->pad, oh, ow, n);
+                   (int64_t)p->pad, oh, ow, n, piece);
 }
 
 bool launch_fold(hoi_device *device, const hoi_patches *p, hoi_span dy, hoi_span dx) {
     int64_t oh = outputs(p->height, p), ow = outputs(p->width, p),
             n = (int64_t)p->height * p->pictures;
     cl_int4 step = {{p->step[0], p->step[1], p->step[2], p->step[3]}};
-    hoi_job j = flat(device, "shape.cl", "fold", n, 1);
-    return hoi_run(device, &j, "bb4iiiiiiiii", dy, dx, &step, (int64_t)p->channels,
+    int64_t piece;
+    hoi_job j = by_rows(device, "shape.cl", "fold", n, (int64_t)p->width * device->set.width, false,
+                        &piece);
+    return hoi_run(device, &j, "bb4iiiiiiiiii", dy, dx, &step, (int64_t)p->channels,
                    (int64_t)p->height, (int64_t)p->width, (int64_t)p->kernel, (int64_t)p->stride,
-                   (int64_t)p->pad, oh, ow, n);
+                   (int64_t)p->pad, oh, ow, n, piece);
 }
 
 static cl_int8 shape_of(const hoi_windows *w) {
@@ -374,8 +378,10 @@ bool launch_windows_back(hoi_device *device, const hoi_windows *w, hoi_span dy, 
                          int64_t first, int64_t count) {
     cl_int8 shape = shape_of(w);
     int64_t lines = (int64_t)w->pictures * w->height;
-    hoi_job j = flat(device, "conv.cl", "patches_back", lines, 1);
-    return hoi_run(device, &j, "bb8iii", dy, dx, &shape, first, count, lines);
+    int64_t piece;
+    hoi_job j = by_rows(device, "conv.cl", "patches_back", lines,
+                        (int64_t)w->width * device->set.width, false, &piece);
+    return hoi_run(device, &j, "bb8iiii", dy, dx, &shape, first, count, lines, piece);
 }
 
 bool launch_pool(hoi_device *device, const hoi_windows *w, bool most, hoi_span x, hoi_span y) {
@@ -398,8 +404,10 @@ bool launch_bytes(hoi_device *device, hoi_span x, hoi_span y, int pictures, int 
     int64_t n = (int64_t)pictures * height;
     cl_float4 a = {{scale[0], scale[1], scale[2], 0.0f}},
               b = {{shift[0], shift[1], shift[2], 0.0f}};
-    hoi_job j = flat(device, "shape.cl", "bytes", n, 1);
-    return hoi_run(device, &j, "bbiiFFi", x, y, (int64_t)height, (int64_t)width, &a, &b, n);
+    int64_t piece;
+    hoi_job j =
+        by_rows(device, "shape.cl", "bytes", n, (int64_t)width * device->set.width, false, &piece);
+    return hoi_run(device, &j, "bbiiFFii", x, y, (int64_t)height, (int64_t)width, &a, &b, n, piece);
 }
 
 /* ---- training ---- */
@@ -412,13 +420,15 @@ int launch_squares_count(int64_t n) {
 
 bool launch_squares(hoi_device *device, hoi_span g, hoi_span partial, int64_t n, int *count) {
     *count = launch_squares_count(n);
-    hoi_job j = flat(device, "update.cl", "squares", n, SQUARES_PIECE);
-    return hoi_run(device, &j, "bbii", g, partial, n, (int64_t)SQUARES_PIECE);
+    int64_t rows = launch_squares_count(n), piece;
+    hoi_job j = by_rows(device, "update.cl", "squares", rows, SQUARES_PIECE, true, &piece);
+    return hoi_run(device, &j, "bbiiii", g, partial, rows, piece, n, (int64_t)SQUARES_PIECE);
 }
 
 bool launch_clip_scale(hoi_device *device, hoi_span partial, hoi_span norm, int n, float most) {
-    hoi_job j = flat(device, "update.cl", "clip_scale", 1, 1);
-    return hoi_run(device, &j, "bbif", partial, norm, (int64_t)n, (double)most);
+    int64_t piece;
+    hoi_job j = by_rows(device, "update.cl", "clip_scale", 1, n, true, &piece);
+    return hoi_run(device, &j, "bbiif", partial, norm, (int64_t)n, piece, (double)most);
 }
 
 bool launch_adamw(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span v, hoi_span norm,

@@ -90,36 +90,32 @@ __kernel void take_back(INPUT(dy), INDEX(index), OUTPUT(dx), int n, int cols, in
 }
 
 /* Patches: y (pictures, oh * ow, channels * k * k) from x, element (picture, channel, row, col) at
-   steps (sp, sc, sh, sw); outside the picture 0. One work-item per patch. step: (sp, sc, sh, sw).
+   steps (sp, sc, sh, sw); outside the picture 0. step: (sp, sc, sh, sw).
  */
 __kernel void unfold(INPUT(x), OUTPUT(y), int4 step, int channels, int h, int w, int k, int stride,
-                     int pad, int oh, int ow, int patches) {
-    int i = get_global_id(0), picture = i / (oh * ow), row = i / ow % oh, col = i % ow;
-    if (i >= patches)
-        return;
-    __global const float *in = x + x_at + (long)picture * step.x;
-    __global float *out = y + y_at + (long)i * channels * k * k;
-    for (int c = 0; c < channels; ++c)
-        for (int a = 0; a < k; ++a) {
-            int r = row * stride + a - pad;
+                     int pad, int oh, int ow, int patches, int piece) {
+    EACH_ROW(i, patches) {
+        int picture = i / (oh * ow), row = i / ow % oh * stride - pad, col = i % ow * stride - pad;
+        __global const float *in = x + x_at + (long)picture * step.x;
+        __global float *out = y + y_at + (long)i * channels * k * k;
+        EACH_PART(t, channels * k, i) {
+            int c = t / k, r = row + t % k;
             for (int b = 0; b < k; ++b) {
-                int s = col * stride + b - pad;
-                *out++ = r >= 0 && r < h && s >= 0 && s < w
-                             ? in[(long)c * step.y + r * step.z + s * step.w]
-                             : 0.0f;
+                int s = col + b;
+                out[t * k + b] = r >= 0 && r < h && s >= 0 && s < w
+                                     ? in[(long)c * step.y + r * step.z + s * step.w]
+                                     : 0.0f;
             }
         }
+    }
 }
 
-/* The pullback: each value of x gathers from the patches that hold it. One work-item per (picture,
- * row) of x. */
+/* The pullback: each value of x gathers from the patches that hold it. Rows: (picture, row) of x. */
 __kernel void fold(INPUT(dy), OUTPUT(dx), int4 step, int channels, int h, int w, int k, int stride,
-                   int pad, int oh, int ow, int lines) {
-    int i = get_global_id(0), picture = i / h, r = i % h;
-    if (i >= lines)
-        return;
-    __global float *out = dx + dx_at + (long)picture * step.x;
-    for (int s = 0; s < w; ++s)
+                   int pad, int oh, int ow, int lines, int piece) {
+    EACH_ROW(i, lines) EACH_PART(s, w, i) {
+        int picture = i / h, r = i % h;
+        __global float *out = dx + dx_at + (long)picture * step.x;
         for (int c = 0; c < channels; ++c) {
             float sum = 0.0f;
             for (int a = 0; a < k; ++a) {
@@ -136,20 +132,20 @@ __kernel void fold(INPUT(dy), OUTPUT(dx), int4 step, int channels, int h, int w,
             }
             out[(long)c * step.y + r * step.z + s * step.w] = sum;
         }
+    }
 }
 
 /* Pictures of bytes (pictures, h, w, 3) to floats (pictures, 3, h, w): value * scale + shift of its
  * channel. */
 __kernel void bytes(__global const uchar *x, int x_at, OUTPUT(y), int h, int w, float4 scale,
-                    float4 shift, int lines) {
-    int i = get_global_id(0), picture = i / h, r = i % h;
-    if (i >= lines)
-        return;
-    x += x_at + (long)i * w * 3;
-    __global float *out = y + y_at + (long)picture * 3 * h * w + r * w;
-    for (int c = 0; c < w; ++c) {
-        out[c] = fma((float)x[3 * c], scale.x, shift.x);
-        out[h * w + c] = fma((float)x[3 * c + 1], scale.y, shift.y);
-        out[2 * h * w + c] = fma((float)x[3 * c + 2], scale.z, shift.z);
+                    float4 shift, int lines, int piece) {
+    EACH_ROW(i, lines) {
+        __global const uchar *in = x + x_at + (long)i * w * 3;
+        __global float *out = y + y_at + (long)(i / h) * 3 * h * w + i % h * w;
+        EACH_PART(c, w, i) {
+            out[c] = fma((float)in[3 * c], scale.x, shift.x);
+            out[h * w + c] = fma((float)in[3 * c + 1], scale.y, shift.y);
+            out[2 * h * w + c] = fma((float)in[3 * c + 2], scale.z, shift.z);
+        }
     }
 }

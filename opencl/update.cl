@@ -2,29 +2,37 @@
 #define INPUT(name) __global const float *name, int name##_at
 #define OUTPUT(name) __global float *name, int name##_at
 
-/* partial[at + piece] = sum of squares of a piece of g. */
-__kernel void squares(INPUT(g), OUTPUT(partial), int n, int piece) {
-    int from = get_global_id(0) * piece, to = min(n, from + piece);
-    VF sum = (VF)(0.0f);
-    for (int i = from; i < to; i += VW) {
-        VF v = i + VW <= to ? LOAD(g + g_at + i) : load_tail(g + g_at + i, to - i, 0.0f);
-        sum = fma(v, v, sum);
+/* partial (rows): sums of squares of `length` values of g each. */
+__kernel void squares(INPUT(g), OUTPUT(partial), int rows, int piece, int n, int length) {
+    TREE
+    EACH_ROW(r, rows) {
+        __global const float *in = g + g_at + r * length;
+        int cols = min(length, n - r * length);
+        VF sum = (VF)(0.0f);
+        EACH_COLUMN(c, cols, r) {
+            VF v = get(in + c, cols - c, 0.0f);
+            sum = fma(v, v, sum);
+        }
+        float all = SUM_ROW(sum);
+        if (ONCE(r))
+            partial[partial_at + r] = all;
     }
-    if (from < n)
-        partial[partial_at + get_global_id(0)] = sum_v(sum);
 }
 
 /* norm[0] = |all gradients|, norm[1] = what they are multiplied by so that it is at most `most`
  * (most <= 0: 1). */
-__kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, float most) {
-    float sum = 0.0f;
-    if (get_global_id(0) > 0)
-        return;
-    for (int i = 0; i < n; ++i)
-        sum += partial[partial_at + i];
-    float length = sqrt(sum);
-    norm[norm_at] = length;
-    norm[norm_at + 1] = most > 0.0f && length > most ? most / (length + 1e-6f) : 1.0f;
+__kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, int piece, float most) {
+    TREE
+    EACH_ROW(r, 1) {
+        VF sum = (VF)(0.0f);
+        EACH_COLUMN(c, n, r)
+            sum += get(partial + partial_at + c, n - c, 0.0f);
+        float length = sqrt(SUM_ROW(sum));
+        if (ONCE(r)) {
+            norm[norm_at] = length;
+            norm[norm_at + 1] = most > 0.0f && length > most ? most / (length + 1e-6f) : 1.0f;
+        }
+    }
 }
 
 /* AdamW: m, v running means of g, g^2; p -= rate (decay p + (m / c1) / (sqrt(v / c2) + eps)); g is

@@ -14,6 +14,10 @@
 #define EACH_COLUMN(c, cols, r)                                                                    \
     for (int c = get_global_id(0) * VW, c##_past = r < r##_past ? (cols) : 0; c < c##_past;        \
          c += get_global_size(0) * VW)
+/* The same for what is no vector. */
+#define EACH_PART(i, count, r)                                                                     \
+    for (int i = get_global_id(0), i##_past = r < r##_past ? (count) : 0; i < i##_past;            \
+         i += get_global_size(0))
 #define ONCE(r) (get_global_id(0) == 0 && r < r##_past)
 
 /* Sums and greatest values over the lanes of a row: a tree of fixed shape. Kernels that ask for
