@@ -1,5 +1,5 @@
--- groups_check: small sizes through the kernels of groups, forward and backward; run under oclgrind,
--- which watches every access for bounds and races.
+-- groups_check: small sizes through the kernels of groups, forward and backward; run under
+-- oclgrind, which watches every access for bounds and races.
 local hoi = require "hoi"
 
 hoi.seed(1)
