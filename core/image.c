@@ -329,6 +329,7 @@ static void taps_free(taps *t) {
     free(t->first);
     free(t->number);
     free(t->weights);
+    *t = (taps){0}; /* once more does no harm */
 }
 
 /* Makes the taps of `count` outputs, the first being `from`, of a side resized from in to out. */
