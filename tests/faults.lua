@@ -31,8 +31,8 @@ function jobs.predict()
   local detector <close> = hoi.detector "owlvit"
   local image <close> = hoi.image(folder .. "/drawn.png")
   local method <const> = hoi.method("zero_shot", clip, hoi.targets "mini")
-  local found <const> = method:predict(image, detector:detect { image = image, name = "drawn.png" },
-    { top = 5 })
+  local seen <const> = detector:detect { image = image, name = "drawn.png" }
+  local found <const> = method:predict(image, seen, { top = 5 })
   local drawn <close> = image:draw_interactions(found)
   drawn:save(folder .. "/named.png")
   json.save(folder .. "/named.json", found.interactions)
@@ -53,7 +53,8 @@ function jobs.train()
   for i = 1, visual.depth do
     x = visual:block(i, x, { recompute = true })
   end
-  local loss <const> = hoi.losses.contrastive(visual:leave(x, { 1, 1 + x.shape[1] // 2 }), texts, 10)
+  local pictures <const> = visual:leave(x, { 1, 1 + x.shape[1] // 2 })
+  local loss <const> = hoi.losses.contrastive(pictures, texts, 10)
   loss:backward()
   optimizer:step { max_grad_norm = 1 }
   checkpoint.save(folder .. "/step.checkpoint", parameters, optimizer, { step = 1 })
