@@ -1,7 +1,8 @@
 -- faults: each allocation and each OpenCL buffer that hoi asks for is refused in turn, in a whole
 -- predict run and in a step of training. Wherever it happens an error says so, or the work is done
 -- all the same with the same result; nothing crashes and nothing stays allocated.
---   LD_PRELOAD=BUILD/tests/faults.so hoi tests/faults.lua [repeats] (cmake --build DIR --target faults)
+--   LD_PRELOAD=BUILD/tests/faults.so hoi tests/faults.lua [repeats]
+-- (cmake --build DIR --target faults)
 -- repeats: how often each way of calls that asks is refused (default 4: its first ones and its
 -- last); "all": every single one.
 local build <const> = os.getenv "HOI_BUILD" or arg[-1]:match "^(.*)/" or "."
