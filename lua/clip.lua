@@ -223,8 +223,17 @@ function Clip:parameters(pattern)
 end
 
 -- Marks parameters as trainable (all, or those whose name the pattern finds); gets their list.
-function Clip:train(pattern)
+-- The parameters a pattern names; none at all is a slip of the pen.
+local function named(self, pattern)
   local list <const> = self:parameters(pattern)
+  if #list == 0 and pattern then
+    error(("clip: no parameter's name has '%s'; clip:parameters() lists them"):format(pattern), 3)
+  end
+  return list
+end
+
+function Clip:train(pattern)
+  local list <const> = named(self, pattern)
   for _, p in ipairs(list) do
     p[2]:train()
   end
@@ -233,7 +242,7 @@ function Clip:train(pattern)
 end
 
 function Clip:freeze(pattern)
-  for _, p in ipairs(self:parameters(pattern)) do
+  for _, p in ipairs(named(self, pattern)) do
     p[2]:train(false)
   end
 end

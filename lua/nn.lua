@@ -133,8 +133,17 @@ function Module:dropout(on)
   return self
 end
 
-function Module:train(pattern)
+-- The parameters a pattern names; none at all is a slip of the pen.
+local function named(self, pattern)
   local list <const> = self:parameters(pattern)
+  if #list == 0 and pattern then
+    error(("nn: no parameter's name has '%s'; :parameters() lists them"):format(pattern), 3)
+  end
+  return list
+end
+
+function Module:train(pattern)
+  local list <const> = named(self, pattern)
   for _, p in ipairs(list) do
     p[2]:train()
   end
@@ -143,7 +152,7 @@ function Module:train(pattern)
 end
 
 function Module:freeze(pattern)
-  for _, p in ipairs(self:parameters(pattern)) do
+  for _, p in ipairs(named(self, pattern)) do
     p[2]:train(false)
   end
   return pattern and self or self:dropout(false)

@@ -433,4 +433,14 @@ describe("twenty lines of Lua", function()
     end
     assert.is_true(right >= 27, right .. " of 30 right")
   end)
+
+  it("a pattern that names no parameter is an error, of modules and of CLIP", function()
+    for _, owner in ipairs { hoi.nn.linear(2, 3), hoi.clip() } do
+      for _, what in ipairs { "train", "freeze" } do
+        local ok, message = pcall(owner[what], owner, "wieght")
+        assert.is_false(ok)
+        assert.is_truthy(tostring(message):find("'wieght'", 1, true), what)
+      end
+    end
+  end)
 end)
