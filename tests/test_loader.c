@@ -200,7 +200,10 @@ static hoi_loader_options options(int threads, int room) {
     augment.side = 96;
     return (hoi_loader_options){.threads = threads,
                                 .room = room,
-                                .tower = {side, true, {0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}},
+                                .tower = {.size = side,
+                                          .warp = true,
+                                          .mean = {0.5f, 0.5f, 0.5f},
+                                          .std = {0.25f, 0.25f, 0.25f}},
                                 .augment = augment,
                                 .seed = 11};
 }
