@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { side_limit = 32767, pixel_limit = 1 << 27, file_limit = 1 << 30 };
 
@@ -36,6 +37,28 @@ enum { side_limit = 32767, pixel_limit = 1 << 27, file_limit = 1 << 30 };
 #define STBI_FAILURE_USERMSG
 #define STBI_MAX_DIMENSIONS side_limit
 #include <stb_image.h>
+/* stb's own deflate stops the program where memory ends, and its PNG writer then loses what was
+   compressed: zlib's instead, and what it gave is remembered. */
+static _Thread_local unsigned char *compressed;
+static unsigned char *compress_rows(unsigned char *data, int length, int *n, int level) {
+    uLongf room = compressBound((uLong)length);
+    compressed = malloc(room);
+    if (compressed && compress2(compressed, &room, data, (uLong)length, level) != Z_OK) {
+        free(compressed);
+        compressed = NULL;
+    }
+    *n = (int)room;
+    return compressed;
+}
+static void free_of_writer(void *memory) {
+    if (memory == compressed)
+        compressed = NULL;
+    free(memory);
+}
+#define STBIW_ZLIB_COMPRESS compress_rows
+#define STBIW_MALLOC malloc
+#define STBIW_REALLOC realloc
+#define STBIW_FREE free_of_writer
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
 #include <stb_image_write.h>
@@ -261,6 +284,7 @@ bool hoi_image_encode(const hoi_image *image, const char *kind, int quality, uns
     int ok = which == jpeg ? stbi_write_jpg_to_func(sink_write, &s, w, h, 3, image->rgb, quality)
                            : stbi_write_png_to_func(sink_write, &s, w, h, 3, image->rgb, w * 3);
     if (!ok || s.full) {
+        free_of_writer(compressed);
         free(s.bytes);
         return hoi_fail("image: no memory to encode %d x %d pixels", w, h);
     }
