@@ -50,7 +50,7 @@ function jobs.train()
   local visual <const>, text <const> = clip.visual, clip.text
   local ids <const>, eot <const> = clip:tokenize { "a dog", "a red horse" }
   local texts <const> = text:leave(text:blocks(text:enter(text:embed(ids))), eot)
-  local x = visual:enter(visual:embed(hoi.randn { 2, visual.size, visual.size, 3 }))
+  local x = visual:enter(visual:embed(hoi.randn { 2, 3, visual.size, visual.size }))
   for i = 1, visual.depth do
     x = visual:block(i, x, { recompute = true })
   end
@@ -100,11 +100,11 @@ local function refuse(name, kind, n, wanted)
   local ok <const>, result <const> = pcall(jobs[name])
   local who <const> = faults.failed()
   faults.fail(kind, 0)
-  if not who then
-    problem("%s: %s %d was not asked for", name, kind, n)
-  elseif ok and result ~= wanted then
+  if not who and not (ok and result == wanted) then -- a run may ask a few times less than another
+    problem("%s: %s %d was not asked for, and yet: %s", name, kind, n, tostring(result))
+  elseif who and ok and result ~= wanted then
     problem("%s: %s %d (%s) refused: a wrong result, %s", name, kind, n, who, result)
-  elseif not ok and (type(result) ~= "string" or result:find "unknown error") then
+  elseif who and not ok and (type(result) ~= "string" or result:find "unknown error") then
     problem("%s: %s %d (%s) refused: no reason given: %s", name, kind, n, who, tostring(result))
   end
 end
