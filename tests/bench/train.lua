@@ -109,10 +109,19 @@ end
 if os.getenv "HOI_PYTHON" then
   figures.peers = {}
   for _, mode in ipairs { "paper", "released" } do
-    for _, variant in ipairs { "published", "shortcuts" } do
-      figures.peers[mode .. "_" .. variant] = peer(mode, variant)
-      print(json.encode(figures.peers[mode .. "_" .. variant]))
-    end
+    local seconds <const> = figures["step_" .. mode .. "_seconds"]
+    local published <const>, shortcuts <const> = peer(mode, "published"), peer(mode, "shortcuts")
+    figures.peers[mode .. "_published"], figures.peers[mode .. "_shortcuts"] = published, shortcuts
+    figures["step_" .. mode .. "_vs_published"] = published.ms[1] / 1e3 / seconds
+    figures["step_" .. mode .. "_vs_shortcut_peer"] = shortcuts.ms[1] / 1e3 / seconds
+    figures["memory_" .. mode .. "_vs_published"] = figures["memory_" .. mode .. "_mb"]
+      / published.memory_mb
+  end
+  figures.step_vs_shortcut_peer = figures.step_paper_vs_shortcut_peer
+  figures.memory_vs_published = figures.memory_paper_vs_published
+  for _, name in ipairs { "step_paper_vs_published", "step_released_vs_published",
+    "step_vs_shortcut_peer", "step_released_vs_shortcut_peer", "memory_vs_published" } do
+    print(("%-32s %.3g"):format(name, figures[name]))
   end
 else
   io.stderr:write("train: PyTorch's steps are skipped: HOI_PYTHON names no Python\n")
