@@ -1,8 +1,9 @@
 -- browser: a chromium without a screen, for the checks of pages: what a page saw of another page in
--- a frame, and what its console said.
+-- a frame, and what its console said. Without one the check ends.
 local json <const> = require "hoi.json"
 
-local browser <const> = {}
+local browser <const> = { checks = 0 }
+local name_of_check <const> = arg[0]:match "([%w_]+)%.lua$"
 
 local function output_of(command)
   local pipe <const> = assert(io.popen(command))
@@ -11,15 +12,29 @@ local function output_of(command)
   return text
 end
 
-local function quoted(text)
+-- A word for the shell.
+function browser.quoted(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
+
+local quoted <const> = browser.quoted
 
 local program
 for _, name in ipairs { "chromium", "chromium-browser", "google-chrome" } do
   program = program or output_of("command -v " .. name):match "%S+"
 end
-browser.there = program ~= nil
+if not program then
+  io.stderr:write(name_of_check, ": no chromium here: apt install chromium\n")
+  os.exit(1)
+end
+
+-- Counts what holds, and ends the check at what does not.
+function browser.check(ok, text, ...)
+  browser.checks = browser.checks + 1
+  if not ok then
+    error(("%s: " .. text):format(name_of_check, ...), 0)
+  end
+end
 
 -- A page that holds the one to be looked at in a frame, tries it, and writes down what it saw.
 local LOOK <const> = [[

@@ -3,21 +3,9 @@
 -- leads somewhere, searching narrows it.
 --   hoi tests/manual_check.lua          (cmake --build DIR --target manual_check)
 local help <const> = require "hoi.help"
-
-local checks = 0
-
-local function check(ok, text, ...)
-  checks = checks + 1
-  if not ok then
-    error(("manual_check: " .. text):format(...), 0)
-  end
-end
-
 local browser <const> = dofile "tests/browser.lua"
-if not browser.there then
-  io.stderr:write "manual_check: no chromium here: apt install chromium\n"
-  os.exit(1)
-end
+local scratch <const> = dofile "tests/lua/scratch.lua"
+local check <const> = browser.check
 
 local SCRIPT <const> = [[
   const field = d.getElementById('search'), ids = all('article').map(a => a.id);
@@ -36,9 +24,7 @@ local SCRIPT <const> = [[
   });
 ]]
 
-local folder <const> = os.tmpname()
-os.remove(folder)
-require "hoi.system".make_folder(folder)
+local folder <const> = scratch.folder()
 require "hoi.manual".page():save(folder .. "/manual.html")
 local names <const> = {}
 for _, entry in ipairs(help.described().entries) do
@@ -63,8 +49,8 @@ local ok <const>, message <const> = pcall(function()
     check(seen.nothing == 0 and seen.shown == seen.articles, "searching hides wrongly")
   end
 end)
-os.execute(("rm -rf '%s'"):format(folder))
+scratch.remove(folder)
 if not ok then
   error(message, 0)
 end
-print(("manual_check: %d checks"):format(checks))
+print(("manual_check: %d checks"):format(browser.checks))

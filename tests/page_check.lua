@@ -10,24 +10,9 @@ local system <const> = require "hoi.system"
 local program <const> = arg[-1]
 local data <const> = os.getenv "HOI_DATA" or "../shared/data"
 local build <const> = os.getenv "HOI_BUILD" or program:match "^(.*)/" or "."
-local checks = 0
-
-local function check(ok, text, ...)
-  checks = checks + 1
-  if not ok then
-    error(("page_check: " .. text):format(...), 0)
-  end
-end
-
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 local browser <const> = dofile "tests/browser.lua"
-if not browser.there then
-  io.stderr:write "page_check: no chromium here: apt install chromium\n"
-  os.exit(1)
-end
+local scratch <const> = dofile "tests/lua/scratch.lua"
+local check <const>, quoted <const> = browser.check, browser.quoted
 
 ---------------------------------------------------------------------------- the browser
 
@@ -190,12 +175,10 @@ end
 
 ---------------------------------------------------------------------------- what is looked at
 
-local folder <const> = os.tmpname()
-os.remove(folder)
-system.make_folder(folder)
+local folder <const> = scratch.folder()
 local _ <close> = setmetatable({}, {
   __close = function()
-    os.execute("rm -r " .. quoted(folder))
+    scratch.remove(folder)
   end,
 })
 
@@ -216,4 +199,4 @@ if system.kind(model) and system.kind(build .. "/plugins/dnn.so") then
 else
   print "page_check: skipped photos: no shared data, or no plugin dnn"
 end
-print(("page_check: %d checks passed"):format(checks))
+print(("page_check: %d checks passed"):format(browser.checks))

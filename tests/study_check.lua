@@ -2,24 +2,12 @@
 -- pixels wide as on a phone and 1280 wide: they render, their console stays empty, they ask for
 -- nothing, nothing is wider than the screen, every number is the JSON's.
 --   hoi tests/study_check.lua          (cmake --build DIR --target study_check)
-local browser <const> = dofile "tests/browser.lua"
 local json <const> = require "hoi.json"
-local system <const> = require "hoi.system"
+local browser <const> = dofile "tests/browser.lua"
+local scratch <const> = dofile "tests/lua/scratch.lua"
+local check <const> = browser.check
 
 local program <const> = arg[-1]
-local checks = 0
-
-local function check(ok, text, ...)
-  checks = checks + 1
-  if not ok then
-    error(("study_check: " .. text):format(...), 0)
-  end
-end
-
-if not browser.there then
-  io.stderr:write "study_check: no chromium here: apt install chromium\n"
-  os.exit(1)
-end
 
 -- What it sees of a page of results.
 local SCRIPT <const> = [[
@@ -91,12 +79,10 @@ local function check_page(folder, name)
   end
 end
 
-local folder <const> = os.tmpname()
-os.remove(folder)
-system.make_folder(folder)
+local folder <const> = scratch.folder()
 local _ <close> = setmetatable({}, {
   __close = function()
-    os.execute(("rm -r '%s'"):format(folder))
+    scratch.remove(folder)
   end,
 })
 
@@ -111,4 +97,4 @@ end
 run("fewshot", "compared", "--method zero_shot,nearest_mean,tip_adapter,clip_adapter --shots 1,2,3")
 run("fewshot", "parted", "--method clip_adapter,zero_shot --shots 1 --part base")
 run("ablate", "studied", "--shots 2 --epochs 1")
-print(("study_check: %d checks passed"):format(checks))
+print(("study_check: %d checks passed"):format(browser.checks))

@@ -3,6 +3,7 @@
 local hoi = require "hoi"
 local json = require "hoi.json"
 local system = require "hoi.system"
+local scratch = dofile "tests/lua/scratch.lua"
 
 local folder
 local preprocess = { size = 24, mean = { 0.5, 0.5, 0.5 }, std = { 0.25, 0.25, 0.25 } }
@@ -33,16 +34,11 @@ local function content(batch)
 end
 
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
+  folder = scratch.folder()
 end)
 
 teardown(function()
-  for _, name in ipairs(system.list(folder)) do
-    os.remove(folder .. "/" .. name)
-  end
-  os.remove(folder)
+  scratch.remove(folder)
 end)
 
 describe("batches", function()
@@ -232,11 +228,7 @@ describe("batches", function()
       end
     end
     assert.are.equal(6, #asked)
-    for _, name in ipairs(system.list(store.folder)) do
-      os.remove(store.folder .. "/" .. name)
-    end
-    os.remove(store.folder)
-    os.remove(store.root)
+    scratch.remove(store.root)
   end)
 
   it("bring the changed pictures; detectors are asked about the original", function()
@@ -294,11 +286,7 @@ describe("batches", function()
     end
     assert.are.same({ 10, 5 }, { made, #said })
     assert.is_truthy(said[1]:find("cut off: made again", 1, true))
-    for _, name in ipairs(system.list(store.folder)) do
-      os.remove(store.folder .. "/" .. name)
-    end
-    os.remove(store.folder)
-    os.remove(store.root)
+    scratch.remove(store.root)
   end)
 
   it("of real photos have every annotated pair that a cut leaves among their labels", function()

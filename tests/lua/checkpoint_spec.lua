@@ -4,32 +4,17 @@ local checkpoint = require "hoi.checkpoint"
 local hoi = require "hoi"
 local safetensors = require "hoi.safetensors"
 local system = require "hoi.system"
+local says = dofile "tests/lua/expect.lua".says
+local scratch = dofile "tests/lua/scratch.lua"
 
 local folder, program = nil, arg[-1]
 
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
+  folder = scratch.folder()
 end)
 
 teardown(function()
-  for _, name in ipairs(system.list(folder)) do
-    os.remove(folder .. "/" .. name)
-  end
-  os.remove(folder)
+  scratch.remove(folder)
 end)
 
 -- Trains a linear model with dropout on 5 batches an epoch, shuffled anew each time, up to a step;
@@ -168,7 +153,7 @@ describe("a checkpoint file", function()
     local parameters, optimizer = model()
     local path = folder .. "/whole"
     checkpoint.save(path, parameters, optimizer, { step = 1 })
-    local before, names = read(path), system.list(folder)
+    local before, names = scratch.read(path), system.list(folder)
     assert.is_false(pcall(checkpoint.save, path, parameters, optimizer, { step = print }))
     assert.is_false(pcall(checkpoint.save, folder .. "/none/x", parameters, optimizer, {}))
     assert.is_false(pcall(checkpoint.save, folder, parameters, optimizer, {}))
@@ -189,7 +174,7 @@ describe("a checkpoint file", function()
     os.remove(script)
     assert.is_truthy(answer:find("false", 1, true), answer)
     assert.is_truthy(answer:find(path, 1, true), answer)
-    assert.is_true(before == read(path))
+    assert.is_true(before == scratch.read(path))
     assert.are.same(names, system.list(folder))
     assert.are.same({ step = 1 }, checkpoint.load(path, parameters, optimizer))
   end)

@@ -3,22 +3,12 @@ local hoi = require "hoi"
 local json = require "hoi.json"
 local safetensors = require "hoi.safetensors"
 local system = require "hoi.system"
+local expect = dofile "tests/lua/expect.lua"
+local scratch = dofile "tests/lua/scratch.lua"
+local near, says = expect.near, expect.says
 
 local golden = "tests/golden/"
 local folder -- of this run, for what is saved
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
-
-local function near(wanted, got, tolerance, name)
-  assert.are.same(wanted.shape, got.shape, name)
-  local gap = (wanted - got):abs():max():item()
-  assert.is_true(gap <= tolerance, ("%s is off by %g"):format(name, gap))
-end
 
 local function same_bits(a, b)
   assert.are.same(a.shape, b.shape)
@@ -78,19 +68,11 @@ local function new_folder(name)
 end
 
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
+  folder = scratch.folder()
 end)
 
 teardown(function()
-  for _, name in ipairs(system.list(folder)) do
-    for _, inner in ipairs(system.list(folder .. "/" .. name)) do
-      os.remove(folder .. "/" .. name .. "/" .. inner)
-    end
-    os.remove(folder .. "/" .. name)
-  end
-  os.remove(folder)
+  scratch.remove(folder)
 end)
 
 for _, name in ipairs { "clip_quick", "clip_gelu", "clip_half" } do

@@ -5,16 +5,15 @@ local make_meter = require "hoi.meter".meter
 local settings = require "hoi.settings"
 local system = require "hoi.system"
 local targets = require "hoi.targets"
+local says = dofile "tests/lua/expect.lua".says
+local scratch = dofile "tests/lua/scratch.lua"
 
 local shared = os.getenv "HOI_DATA" or "../shared/data"
 
 local folder -- of this run
 
 local function write(name, text)
-  local path = folder .. "/" .. name
-  local file <close> = assert(io.open(path, "wb"))
-  assert(file:write(text))
-  return path
+  return scratch.write(folder .. "/" .. name, text)
 end
 
 -- Gets the path of a black picture.
@@ -22,13 +21,6 @@ local function picture(name, width, height)
   local pixels = ("\0"):rep(((width * 3 + 3) // 4 * 4) * height)
   return write(name, string.pack("<c2I4I4I4I4i4i4I2I2I4I4i4i4I4I4", "BM", 54 + #pixels, 0, 54, 40,
     width, height, 1, 24, 0, #pixels, 2835, 2835, 0, 0) .. pixels)
-end
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
 end
 
 local function count(set)
@@ -40,21 +32,11 @@ local function count(set)
 end
 
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
+  folder = scratch.folder()
 end)
 
 teardown(function()
-  for _, name in ipairs(system.list(folder)) do
-    if system.kind(folder .. "/" .. name) == "folder" then
-      for _, inner in ipairs(system.list(folder .. "/" .. name)) do
-        os.remove(folder .. "/" .. name .. "/" .. inner)
-      end
-    end
-    os.remove(folder .. "/" .. name)
-  end
-  os.remove(folder)
+  scratch.remove(folder)
 end)
 
 describe("sentences", function()

@@ -2,6 +2,7 @@
 local hoi = require "hoi"
 local json = require "hoi.json"
 local system = require "hoi.system"
+local says = dofile "tests/lua/expect.lua".says
 
 local shared = os.getenv "HOI_DATA" or "../shared/data"
 local path = os.tmpname()
@@ -10,12 +11,6 @@ local function write(text, ending)
   local file <close> = assert(io.open(path .. (ending or ""), "wb"))
   file:write(text)
   return path .. (ending or "")
-end
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), message)
 end
 
 -- Gets the published file, nil (and pending) where it is not.

@@ -1,6 +1,8 @@
 -- detector: plugins in both languages, what hoi says about broken ones, and the plugin boxes.
 local hoi = require "hoi"
 local core = require "hoi.detector.core"
+local says = dofile "tests/lua/expect.lua".says
+local scratch = dofile "tests/lua/scratch.lua"
 
 local build = os.getenv "HOI_BUILD" or core.program_folder
 local plugins = build .. "/tests/plugins/"
@@ -11,10 +13,7 @@ local shared = "../shared/data/"
 local folder -- of this run
 
 local function write(name, text)
-  local path = folder .. "/" .. name
-  local file <close> = assert(io.open(path, "wb"))
-  assert(file:write(text))
-  return path
+  return scratch.write(folder .. "/" .. name, text)
 end
 
 -- Gets a picture whose pixel at column x, row y (from 0) is (x, y, 200), by way of a BMP file.
@@ -31,14 +30,6 @@ local function picture(width, height)
   local header = string.pack("<c2I4I4I4I4i4i4I2I2I4I4i4i4I4I4", "BM", 54 + #pixels, 0, 54, 40,
     width, height, 1, 24, 0, #pixels, 2835, 2835, 0, 0)
   return hoi.image(write(("%dx%d.bmp"):format(width, height), header .. pixels))
-end
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_string(message)
-  assert.is_truthy(message:find(text, 1, true), ("wanted: %s\ngot: %s"):format(text, message))
-  return message
 end
 
 -- A plugin in Lua whose detect returns what `body` says.
@@ -60,13 +51,11 @@ local function lua_plugin(name, body, more)
 end
 
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(os.execute("mkdir " .. folder))
+  folder = scratch.folder()
 end)
 
 teardown(function()
-  os.execute("rm -r " .. folder)
+  scratch.remove(folder)
 end)
 
 describe("detector plugins", function()

@@ -3,22 +3,11 @@ local coco = require "hoi.coco"
 local detr = require "hoi.detr"
 local hoi = require "hoi"
 local safetensors = require "hoi.safetensors"
+local expect = dofile "tests/lua/expect.lua"
+local near, says = expect.near, expect.says
 
 local golden = "tests/golden/"
 local weights = golden .. "detr.pth"
-
-local function near(wanted, got, tolerance, name)
-  assert.are.same(wanted.shape, got.shape, name)
-  local gap = (wanted - got):abs():max():item()
-  assert.is_true(gap <= tolerance, ("%s is off by %g"):format(name, gap))
-end
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
 
 -- Writes the golden weights, changed, to a new file, which goes when the test ends.
 local function changed(change)

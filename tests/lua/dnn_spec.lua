@@ -4,6 +4,8 @@ local hoi = require "hoi"
 local core = require "hoi.detector.core"
 local json = require "hoi.json"
 local system = require "hoi.system"
+local scratch = dofile "tests/lua/scratch.lua"
+local read, write = scratch.read, scratch.write
 
 local golden = "tests/golden/dnn"
 local shared = os.getenv "HOI_DATA" or "../shared/data"
@@ -27,16 +29,6 @@ local function says(text, options)
   assert.is_false(ok)
   assert.is_truthy(message:find(text, 1, true), ("wanted: %s\ngot: %s"):format(text, message))
   assert.is_truthy(message:find("dnn", 1, true), message)
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
-local function write(path, bytes)
-  local file <close> = assert(io.open(path, "wb"))
-  assert(file:write(bytes))
 end
 
 -- The picture of tests/golden_dnn.py.

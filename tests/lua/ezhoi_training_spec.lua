@@ -4,17 +4,11 @@ local hoi = require "hoi"
 local checkpoint = require "hoi.checkpoint"
 local published = require "hoi.ezhoi.published"
 local safetensors = require "hoi.safetensors"
+local says = dofile "tests/lua/expect.lua".says
 
 local world = dofile "tests/lua/golden_world.lua"
 
 local golden, near = world.folder, world.near
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
 
 local function temporary()
   local path = os.tmpname()

@@ -1,53 +1,19 @@
 -- fetch and convert, run as users run them. Nothing is asked of the network: addresses of files,
 -- and a proxy that is not there.
 local system = require "hoi.system"
+local program = dofile "tests/lua/program.lua"
+local scratch = dofile "tests/lua/scratch.lua"
+local read, write = scratch.read, scratch.write
 
-local program = arg[-1]
 local folder -- of this run
 
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
-local function run(environment, ...)
-  local words = { environment, quoted(program) }
-  for _, word in ipairs { ... } do
-    words[#words + 1] = quoted(word)
-  end
-  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1 </dev/null"))
-  local output = pipe:read "a"
-  local _, _, status = pipe:close()
-  return status, output
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
-local function write(path, text)
-  local file <close> = assert(io.open(path, "wb"))
-  file:write(text)
-end
-
-local function remove(path)
-  if system.kind(path) == "folder" then
-    for _, name in ipairs(system.list(path)) do
-      remove(path .. "/" .. name)
-    end
-  end
-  assert(os.remove(path))
-end
-
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder .. "/from")
+  folder = scratch.folder()
   write(folder .. "/from/a.bin", ("0123456789"):rep(1000))
 end)
 
 teardown(function()
-  remove(folder)
+  scratch.remove(folder)
 end)
 
 -- Sums of the file above: SHA-256, and git's.
@@ -56,8 +22,8 @@ local git = "ee7d9682800b0ffb1b201c6f8fa5630472cc7d63"
 
 describe("fetch", function()
   local function fetch(wanted)
-    return run("", "scripts/fetch.lua", "file://" .. folder .. "/from/a.bin", "--sha256", wanted,
-      "--to", folder .. "/to")
+    return program.run("scripts/fetch.lua", "file://" .. folder .. "/from/a.bin",
+      "--sha256", wanted, "--to", folder .. "/to")
   end
   local target
 
@@ -66,13 +32,13 @@ describe("fetch", function()
   end)
 
   it("names its models", function()
-    local status, output = run("", "scripts/fetch.lua", "--list")
+    local status, output = program.run("scripts/fetch.lua", "--list")
     assert.are.equal(0, status)
     for _, name in ipairs { "clip%-vit%-b32", "openai%-rn50", "owlvit%-b32", "owlv2%-b16",
       "yolox%-nano", "detr%-r50" } do
       assert.matches("\n" .. name .. " +%u", "\n" .. output)
     end
-    status, output = run("", "scripts/fetch.lua", "clip-vitb16")
+    status, output = program.run("scripts/fetch.lua", "clip-vitb16")
     assert.are_not.equal(0, status)
     assert.matches("did you mean 'clip%-vit%-b16'", output)
   end)
@@ -107,7 +73,8 @@ describe("fetch", function()
   end)
 
   it("says offline what to put where", function()
-    local status, output = run("https_proxy=http://127.0.0.1:1 no_proxy=", "scripts/fetch.lua",
+    local status, output = program.run_with({ https_proxy = "http://127.0.0.1:1", no_proxy = "" },
+      "scripts/fetch.lua",
       "openai-rn50", "--to", folder .. "/offline")
     assert.are.equal(1, status)
     assert.matches("fetch: no connection", output)
@@ -121,13 +88,13 @@ end)
 describe("convert", function()
   it("writes a folder that predict's --model takes", function()
     local to = folder .. "/converted"
-    local status, output = run("", "scripts/convert.lua", "tests/golden/archives/open_clip", to)
+    local status, output = program.run("scripts/convert.lua", "tests/golden/archives/open_clip", to)
     assert.are.equal(0, status, output)
     assert.matches("activation quick_gelu, by open_clip_config%.json", output)
     assert.matches("\nClip %(" .. to:gsub("%p", "%%%0") .. "; pictures 30 px, patch 6", output)
     assert.are.same({ "config.json", "merges.txt", "model.safetensors", "preprocessor_config.json",
       "vocab.json" }, system.list(to))
-    status, output = run("", "scripts/convert.lua", "tests/golden/archives/script.pt", to)
+    status, output = program.run("scripts/convert.lua", "tests/golden/archives/script.pt", to)
     assert.are_not.equal(0, status)
     assert.matches("give config = Hugging Face's config.json", output, 1, true)
   end)

@@ -5,33 +5,15 @@ local fewshot = require "hoi.fewshot"
 local json = require "hoi.json"
 local python_random = require "hoi.python_random"
 local system = require "hoi.system"
+local says = dofile "tests/lua/expect.lua".says
+local scratch = dofile "tests/lua/scratch.lua"
 
 local shared = os.getenv "HOI_DATA" or "../shared/data"
 local golden = json.load "tests/golden/random.json"
 local folder -- of this run
 
 local function write(name, text)
-  local path = folder .. "/" .. name
-  system.make_folder(path:match "^(.*)/")
-  local file <close> = assert(io.open(path, "wb"))
-  assert(file:write(text))
-  return path
-end
-
-local function remove(path)
-  if system.kind(path) == "folder" then
-    for _, name in ipairs(system.list(path)) do
-      remove(path .. "/" .. name)
-    end
-  end
-  assert(os.remove(path))
-end
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
+  return scratch.write(folder .. "/" .. name, text)
 end
 
 local function range(n) -- 0 .. n - 1, as Python's
@@ -51,13 +33,11 @@ local function labels_of(items)
 end
 
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
+  folder = scratch.folder()
 end)
 
 teardown(function()
-  remove(folder)
+  scratch.remove(folder)
 end)
 
 describe("Python's random", function()

@@ -2,46 +2,12 @@
 local hoi = require "hoi"
 local json = require "hoi.json"
 local system = require "hoi.system"
+local program = dofile "tests/lua/program.lua"
+local scratch = dofile "tests/lua/scratch.lua"
+local run, works = program.run, program.works
+local read = scratch.read
 
-local program = arg[-1]
 local folder -- of this run
-
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
--- Runs the program with words. Gets its exit status and what it printed, both streams together.
-local function run(...)
-  local words = { quoted(program) }
-  for _, word in ipairs { ... } do
-    words[#words + 1] = quoted(tostring(word))
-  end
-  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1 </dev/null"))
-  local output = pipe:read "a"
-  local _, reason, status = pipe:close()
-  assert.are.equal("exit", reason, output)
-  return status, output
-end
-
-local function works(...)
-  local status, output = run(...)
-  assert.are.equal(0, status, output)
-  return output
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
-local function remove(path)
-  if system.kind(path) == "folder" then
-    for _, name in ipairs(system.list(path)) do
-      remove(path .. "/" .. name)
-    end
-  end
-  assert(os.remove(path))
-end
 
 -- The words of a comparison on very few pictures, with very short trainings.
 local function few(out, ...)
@@ -53,13 +19,11 @@ local function few(out, ...)
 end
 
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
+  folder = scratch.folder()
 end)
 
 teardown(function()
-  remove(folder)
+  scratch.remove(folder)
 end)
 
 describe("fewshot.lua", function()

@@ -3,6 +3,7 @@
 local classifier = require "hoi.classifier"
 local hoi = require "hoi"
 local safetensors = require "hoi.safetensors"
+local says = dofile "tests/lua/expect.lua".says
 
 local golden = "tests/golden/"
 local NAMES = { "dog", "red horse", "cup", "42" }
@@ -12,13 +13,6 @@ local function near(wanted, got, share, name)
   local gap = (wanted - got):abs():max():item()
   local scale = math.max(wanted:abs():max():item(), 1e-3)
   assert.is_true(gap <= share * scale, ("%s is off by %g of %g"):format(name, gap, scale))
-end
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
 end
 
 local function whole(tensor) -- labels and ids of a golden file, from 1

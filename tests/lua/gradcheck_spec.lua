@@ -1,14 +1,8 @@
 -- gradcheck: slopes by differences against gradients of recorded operations, right and wrong ones.
 local hoi = require "hoi"
+local says = dofile "tests/lua/expect.lua".says
 
 local T = hoi.tensor
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
 
 describe("gradcheck", function()
   it("accepts right gradients", function()

@@ -2,12 +2,9 @@
 local options = require "hoi.options"
 local progress = require "hoi.progress"
 local system = require "hoi.system"
+local scratch = dofile "tests/lua/scratch.lua"
 
-local program = arg[-1]
-
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
+local program, quoted = arg[-1], dofile "tests/lua/program.lua".quoted
 
 -- Runs the program. Gets its exit status, standard output and standard error.
 local function run(arguments, input)
@@ -15,33 +12,23 @@ local function run(arguments, input)
   for _, argument in ipairs(arguments) do
     words[#words + 1] = quoted(argument)
   end
-  local errors_path, input_path = os.tmpname(), os.tmpname()
-  local file <close> = assert(io.open(input_path, "w"))
-  file:write(input or "")
-  file:close()
+  local errors_path, input_path = os.tmpname(), scratch.write(os.tmpname(), input or "")
   local command = ("%s <%s 2>%s"):format(table.concat(words, " "), input_path, errors_path)
   local pipe = assert(io.popen(command))
   local output = pipe:read "a"
   local _, reason, status = pipe:close()
   assert.equal("exit", reason)
-  local errors_file <close> = assert(io.open(errors_path))
-  local errors = errors_file:read "a"
+  local errors = scratch.read(errors_path)
   os.remove(errors_path)
   os.remove(input_path)
   return status, output, errors
 end
 
 local function with_file(text, f, name)
-  local folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
-  local path = folder .. "/" .. (name or "script.lua")
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
+  local folder = scratch.folder()
+  local path = scratch.write(folder .. "/" .. (name or "script.lua"), text)
   local ok, message = pcall(f, path, folder)
-  os.remove(path)
-  os.remove(folder)
+  scratch.remove(folder)
   assert(ok, message)
 end
 

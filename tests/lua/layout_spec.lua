@@ -4,6 +4,8 @@ local hoi = require "hoi"
 local json = require "hoi.json"
 local safetensors = require "hoi.safetensors"
 local system = require "hoi.system"
+local says = dofile "tests/lua/expect.lua".says
+local scratch = dofile "tests/lua/scratch.lua"
 
 local golden = "tests/golden/"
 local archives = golden .. "archives/"
@@ -11,32 +13,10 @@ local quick_config = golden .. "clip_quick/config.json"
 local texts = { "a dog", "a photo of a red horse", "" }
 local folder -- of this run
 
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
-
-local function remove(path)
-  if system.kind(path) == "folder" then
-    for _, name in ipairs(system.list(path)) do
-      remove(path .. "/" .. name)
-    end
-  end
-  assert(os.remove(path))
-end
-
 local function new_folder(name)
   local path = folder .. "/" .. name
   system.make_folder(path)
   return path
-end
-
-local function copy(from, to)
-  local source <close> = assert(io.open(from, "rb"))
-  local target <close> = assert(io.open(to, "wb"))
-  assert(target:write(source:read "a"))
 end
 
 -- What a model makes of pictures and texts, as bytes.
@@ -104,13 +84,11 @@ local function make_wide(path)
 end
 
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
+  folder = scratch.folder()
 end)
 
 teardown(function()
-  remove(folder)
+  scratch.remove(folder)
 end)
 
 describe("a clip of", function()
@@ -152,8 +130,8 @@ describe("a clip of", function()
     end
     json.save(path .. "/model.safetensors.index.json",
       { metadata = { total_size = 1 }, weight_map = map })
-    copy(quick_config, path .. "/config.json")
-    copy(archives .. "open_clip/tokenizer.json", path .. "/tokenizer.json")
+    scratch.copy(quick_config, path .. "/config.json")
+    scratch.copy(archives .. "open_clip/tokenizer.json", path .. "/tokenizer.json")
     same_features(golden .. "clip_quick", path)
     local weights <close> = hoi.weights(path)
     assert.are.equal("index", weights.container)
@@ -168,18 +146,19 @@ describe("a clip of", function()
 
   it("a folder with one .pt and no configuration is that of the .pt", function()
     local path = new_folder "lone"
-    copy(archives .. "script.pt", path .. "/script.pt")
-    copy(archives .. "bpe_simple_vocab_16e6.txt.gz", path .. "/bpe_simple_vocab_16e6.txt.gz")
+    scratch.copy(archives .. "script.pt", path .. "/script.pt")
+    local words = "bpe_simple_vocab_16e6.txt.gz"
+    scratch.copy(archives .. words, path .. "/" .. words)
     same_features(golden .. "clip_quick", path, { config = quick_config })
-    copy(archives .. "state.pt", path .. "/state.pt")
+    scratch.copy(archives .. "state.pt", path .. "/state.pt")
     says("no weights in the folder", hoi.clip, path, { config = quick_config })
   end)
 
   it("a folder with PyTorch's archive is that of safetensors", function()
     local path = new_folder "bin"
-    copy(archives .. "state.pt", path .. "/pytorch_model.bin")
+    scratch.copy(archives .. "state.pt", path .. "/pytorch_model.bin")
     for _, name in ipairs { "config.json", "vocab.json", "merges.txt" } do
-      copy(golden .. "clip_quick/" .. name, path .. "/" .. name)
+      scratch.copy(golden .. "clip_quick/" .. name, path .. "/" .. name)
     end
     same_features(golden .. "clip_half", path)
   end)
@@ -193,7 +172,7 @@ describe("a clip of", function()
       if all then
         safetensors.save(alone, all)
       else
-        copy(path .. "/model.safetensors", alone)
+        scratch.copy(path .. "/model.safetensors", alone)
       end
       says("nothing says whether its activation is QuickGELU or GELU", hoi.clip, alone)
       same_features(path, alone, { activation = "gelu" })
@@ -294,7 +273,7 @@ describe("convert", function()
 
   it("asks for a tokenizer that is not there", function()
     local path = new_folder "wordless"
-    copy(archives .. "state.pt", path .. "/a.pt")
+    scratch.copy(archives .. "state.pt", path .. "/a.pt")
     says("has no tokenizer beside it", hoi.convert, path .. "/a.pt", path .. "/to",
       { config = quick_config })
   end)
@@ -338,7 +317,7 @@ describe("a clip that nothing describes", function()
     says("nowhere.json: no such file", hoi.clip, archives .. "script.pt",
       { config = "nowhere.json" })
     local path = new_folder "strange"
-    copy(archives .. "open_clip/open_clip_model.safetensors", path
+    scratch.copy(archives .. "open_clip/open_clip_model.safetensors", path
       .. "/open_clip_model.safetensors")
     local config = json.load(archives .. "open_clip/open_clip_config.json")
     config.model_cfg.vision_cfg.timm_model_name = "convnext"

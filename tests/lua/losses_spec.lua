@@ -2,13 +2,7 @@
 local hoi = require "hoi"
 local losses = require "hoi.losses"
 local safetensors = require "hoi.safetensors"
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
+local says = dofile "tests/lua/expect.lua".says
 
 -- Asserts that the greatest difference is within a share of the greatest value.
 local function near(wanted, got, share, name)

@@ -2,21 +2,10 @@
 local hoi = require "hoi"
 local nn = require "hoi.nn"
 local safetensors = require "hoi.safetensors"
+local expect = dofile "tests/lua/expect.lua"
+local near, says = expect.near, expect.says
 
 local T = hoi.tensor
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
-
-local function near(wanted, got, tolerance, name)
-  assert.are.same(wanted.shape, got.shape)
-  local gap = (wanted - got):abs():max():item()
-  assert.is_true(gap <= tolerance, ("%s is off by %g"):format(name or "it", gap))
-end
 
 local function names_of(list)
   local names = {}

@@ -2,13 +2,7 @@
 local hoi = require "hoi"
 local json = require "hoi.json"
 local safetensors = require "hoi.safetensors"
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
+local says = dofile "tests/lua/expect.lua".says
 
 local function near(wanted, got, tolerance, name)
   local gap = (wanted:reshape(-1) - got:reshape(-1)):abs():max():item()

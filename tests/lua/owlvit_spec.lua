@@ -2,23 +2,12 @@
 local hoi = require "hoi"
 local owlvit = require "hoi.owlvit"
 local safetensors = require "hoi.safetensors"
-local system = require "hoi.system"
+local expect = dofile "tests/lua/expect.lua"
+local scratch = dofile "tests/lua/scratch.lua"
+local near, says = expect.near, expect.says
 
 local golden = "tests/golden/"
 local sentences = { "a dog", "a photo of a ball", "a red horse", "person", "x" }
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
-
-local function near(wanted, got, tolerance, name)
-  assert.are.same(wanted.shape, got.shape, name)
-  local gap = (wanted - got):abs():max():item()
-  assert.is_true(gap <= tolerance, ("%s is off by %g"):format(name, gap))
-end
 
 local function length(x)
   return x:square():sum():sqrt():item()
@@ -147,14 +136,8 @@ describe("owlvit", function()
   end)
 
   it("gets the same detections from a folder it has written", function()
-    local folder = os.tmpname()
-    os.remove(folder)
-    finally(function()
-      for _, name in ipairs(system.list(folder)) do
-        os.remove(folder .. "/" .. name)
-      end
-      os.remove(folder)
-    end)
+    local folder = scratch.folder()
+    finally(function() scratch.remove(folder) end)
     local detector <close> = owlvit.open(golden .. "owlvit")
     detector:save(folder)
     local again <close> = owlvit.open(folder)
@@ -278,14 +261,8 @@ describe("owlv2", function()
   end)
 
   it("is a detector, and the same from a folder it has written", function()
-    local folder = os.tmpname()
-    os.remove(folder)
-    finally(function()
-      for _, name in ipairs(system.list(folder)) do
-        os.remove(folder .. "/" .. name)
-      end
-      os.remove(folder)
-    end)
+    local folder = scratch.folder()
+    finally(function() scratch.remove(folder) end)
     local image <close> = picture "small"
     local function detected(path)
       local detector <close> = hoi.detector("owlvit",

@@ -3,13 +3,7 @@ local make_meter = require "hoi.meter".meter
 local make_detection_meter = require "hoi.meter".detection_meter
 local make_pairs = require "hoi.pairing".pairs
 local targets = require "hoi.targets"
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
+local says = dofile "tests/lua/expect.lua".says
 
 describe("pairs", function()
   local detections = {

@@ -4,14 +4,10 @@ local json = require "hoi.json"
 local resnet = require "hoi.resnet"
 local safetensors = require "hoi.safetensors"
 local system = require "hoi.system"
+local near = dofile "tests/lua/expect.lua".near
+local scratch = dofile "tests/lua/scratch.lua"
 
 local golden = "tests/golden/"
-
-local function near(wanted, got, tolerance, name)
-  assert.are.same(wanted.shape, got.shape, name)
-  local gap = (wanted - got):abs():max():item()
-  assert.is_true(gap <= tolerance, ("%s is off by %g"):format(name, gap))
-end
 
 local function length(x)
   return x:square():sum():sqrt():item()
@@ -29,9 +25,7 @@ local function make_folder(folder)
   config.vision_config = { layers = { 1, 2, 1, 1 }, hidden_size = 4, image_size = 96 }
   json.save(folder .. "/config.json", config)
   for _, name in ipairs { "vocab.json", "merges.txt" } do
-    local from <close> = assert(io.open(golden .. "clip_quick/" .. name, "rb"))
-    local to <close> = assert(io.open(folder .. "/" .. name, "wb"))
-    to:write(from:read "a")
+    scratch.copy(golden .. "clip_quick/" .. name, folder .. "/" .. name)
   end
   local all = {}
   for _, path in ipairs { "clip_quick/model.safetensors", "resnet_weights.safetensors" } do
@@ -85,18 +79,11 @@ describe("CLIP's ResNet", function()
   end)
 
   it("is the picture tower of a Clip, which saves and reads it", function()
-    local folder, again_at = os.tmpname(), os.tmpname()
+    local folder, again_at = scratch.folder(), scratch.folder()
     finally(function()
-      for _, at in ipairs { folder, again_at } do
-        for _, name in ipairs(system.list(at)) do
-          os.remove(at .. "/" .. name)
-        end
-        os.remove(at)
-      end
+      scratch.remove(folder)
+      scratch.remove(again_at)
     end)
-    for _, at in ipairs { folder, again_at } do
-      os.remove(at)
-    end
     make_folder(folder)
     local clip <close> = hoi.clip(folder)
     local file <close> = safetensors.open(golden .. "resnet.safetensors")

@@ -1,15 +1,8 @@
 -- store: what is kept on disk comes back whole or is made again; a detector's answers are kept.
 local hoi = require "hoi"
-local system = require "hoi.system"
+local scratch = dofile "tests/lua/scratch.lua"
 
 local folder, said
-
-local function empty(path)
-  for _, name in ipairs(system.list(path) or {}) do
-    empty(path .. "/" .. name)
-    os.remove(path .. "/" .. name)
-  end
-end
 
 local function open(options)
   options = options or {}
@@ -19,22 +12,15 @@ local function open(options)
 end
 
 local function change(path, f)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "a"
-  file:close()
-  file = assert(io.open(path, "wb"))
-  file:write(f(bytes))
-  file:close()
+  scratch.write(path, f(scratch.read(path)))
 end
 
 before_each(function()
-  folder, said = os.tmpname(), {}
-  os.remove(folder)
+  folder, said = scratch.folder(), {}
 end)
 
 after_each(function()
-  empty(folder)
-  os.remove(folder)
+  scratch.remove(folder)
 end)
 
 describe("store", function()

@@ -1,16 +1,10 @@
 -- tensor: every method of hoi.Tensor once, by hand; broadcasting, printing, errors, gradients.
 local hoi = require "hoi"
 local safetensors = require "hoi.safetensors"
+local says = dofile "tests/lua/expect.lua".says
 
 local T = hoi.tensor -- loads the class
 local meta = debug.getregistry()["hoi.Tensor"]
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
-end
 
 -- Asserts shape and values, given as nested lists or a number.
 local function is(wanted, got)

@@ -1,6 +1,7 @@
 -- towers: open towers: masks, weight deltas and recomputing in blocks; deep prompts between them.
 local hoi = require "hoi"
 local safetensors = require "hoi.safetensors"
+local says = dofile "tests/lua/expect.lua".says
 
 local golden = "tests/golden/"
 
@@ -9,13 +10,6 @@ local function near(wanted, got, share, name)
   local gap = (wanted - got):abs():max():item()
   local scale = math.max(wanted:abs():max():item(), 1)
   assert.is_true(gap <= share * scale, ("%s is off by %g of %g"):format(name, gap, scale))
-end
-
-local function says(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("wanted: %s\ngot: %s"):format(text, message))
 end
 
 -- Keys (count, n) of which the first `lengths` are seen.

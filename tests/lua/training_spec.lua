@@ -3,25 +3,15 @@ local hoi = require "hoi"
 local json = require "hoi.json"
 local system = require "hoi.system"
 local training = require "hoi.training"
+local program = dofile "tests/lua/program.lua"
+local scratch = dofile "tests/lua/scratch.lua"
+local read = scratch.read
 
-local program = arg[-1]
 local folder -- of this run
 
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
--- Runs the program with words; gets how it ended and what it printed, both streams together. What
--- it caches lies in this run's folder.
+-- What the program caches lies in this run's folder.
 local function run(...)
-  local words = { "XDG_CACHE_HOME=" .. quoted(folder .. "/cache"), quoted(program) }
-  for _, word in ipairs { ... } do
-    words[#words + 1] = quoted(tostring(word))
-  end
-  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1 </dev/null"))
-  local output = pipe:read "a"
-  local _, _, status = pipe:close()
-  return status, output
+  return program.run_with({ XDG_CACHE_HOME = folder .. "/cache" }, ...)
 end
 
 local function works(...)
@@ -34,20 +24,6 @@ local function fails(message, ...)
   local status, output = run(...)
   assert.are_not.equal(0, status)
   assert.matches(message, output)
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
-local function remove(path)
-  if system.kind(path) == "folder" then
-    for _, name in ipairs(system.list(path)) do
-      remove(path .. "/" .. name)
-    end
-  end
-  assert(os.remove(path))
 end
 
 local function log_of(path)
@@ -97,15 +73,13 @@ local function with(signal, n, ...)
 end
 
 setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  system.make_folder(folder)
+  folder = scratch.folder()
   works(train "whole")
   works(adapt "adapted")
 end)
 
 teardown(function()
-  remove(folder)
+  scratch.remove(folder)
 end)
 
 describe("train.lua", function()
