@@ -1,6 +1,6 @@
-/* conv: pictures whose channels lie side by side, (pictures, height, width, channels): patches for
- * products, pools, and their pullbacks. Both kernel sets. shape: height, width, channels of x,
- * kernel, stride, pad, rows and columns of places. */
+/* conv: pictures whose channels lie side by side, (pictures, height, width, channels): windows for
+   products, pools, and their pullbacks. Both kernel sets. shape: height, width, channels of x,
+   kernel, stride, pad, rows and columns of places. */
 #define HEIGHT shape.s0
 #define WIDTH shape.s1
 #define CHANNELS shape.s2
@@ -10,15 +10,15 @@
 #define ROWS shape.s6
 #define COLUMNS shape.s7
 
-/* The corner of place i's window: its picture, row and column in x; row and column may lie outside. */
+/* The corner of place i's window: its picture, row and column in x; row and column may lie
+   outside. */
 #define CORNER(i)                                                                                  \
     int row = (i) / COLUMNS % ROWS * STRIDE - PAD, col = (i) % COLUMNS * STRIDE - PAD;             \
     long picture = (long)((i) / COLUMNS / ROWS) * HEIGHT * WIDTH * CHANNELS;
 
 /* y (count, kernel * kernel * channels): the windows of places first .. first + count, zeros
- * outside x. */
-__kernel void patches(__global const float *x, int x_at, __global float *y, int y_at, int8 shape,
-                      int first, int count, int piece) {
+   outside x. */
+__kernel void windows(INPUT(x), OUTPUT(y), int8 shape, int first, int count, int piece) {
     EACH_ROW(i, count) {
         CORNER(first + i)
         __global float *out = y + y_at + (long)i * KERNEL * KERNEL * CHANNELS;
@@ -35,10 +35,10 @@ __kernel void patches(__global const float *x, int x_at, __global float *y, int 
 }
 
 /* Adds to dx what the windows of the places in lines first .. first + count (of all pictures' rows
- * of places) give: dy (count * columns, kernel * kernel * channels). Each value of x gathers, in a
- * fixed order. Rows: those of x. */
-__kernel void patches_back(__global const float *dy, int dy_at, __global float *dx, int dx_at,
-                           int8 shape, int first, int count, int lines, int piece) {
+   of places) give: dy (count * columns, kernel * kernel * channels). Each value of x gathers, in a
+   fixed order. Rows: those of x. */
+__kernel void windows_back(INPUT(dy), OUTPUT(dx), int8 shape, int first, int count, int lines,
+                           int piece) {
     EACH_ROW(i, lines) for (int a = 0; a < KERNEL; ++a) {
         int r = i % HEIGHT + PAD - a, line = i / HEIGHT * ROWS + r / STRIDE - first;
         if (r < 0 || r % STRIDE || r / STRIDE >= ROWS || line < 0 || line >= count)
@@ -61,8 +61,7 @@ __kernel void patches_back(__global const float *dy, int dy_at, __global float *
 }
 
 /* y (places, channels): the greatest value of each window, or its mean, where zeros lie outside. */
-__kernel void pool(__global const float *x, int x_at, __global float *y, int y_at, int8 shape,
-                   int most, int places, int piece) {
+__kernel void pool(INPUT(x), OUTPUT(y), int8 shape, int most, int places, int piece) {
     EACH_ROW(i, places) {
         CORNER(i)
         __global const float *in = x + x_at + picture;
@@ -75,17 +74,16 @@ __kernel void pool(__global const float *x, int x_at, __global float *y, int y_a
                     VF v = get(in + ((long)a * WIDTH + b) * CHANNELS + c, CHANNELS - c, 0.0f);
                     sum = most ? fmax(sum, v) : sum + v;
                 }
-            put(most ? sum : sum * (VF)(1.0f / (KERNEL * KERNEL)), y + y_at + (long)i * CHANNELS + c,
-                CHANNELS - c);
+            put(most ? sum : sum * (VF)(1.0f / (KERNEL * KERNEL)),
+                y + y_at + (long)i * CHANNELS + c, CHANNELS - c);
         }
     }
 }
 
 /* dx of a pool: from each window that holds the value, dy where it is the first of the greatest
- * ones (y), or a share of dy. One work-item per piece of x's places. */
-__kernel void pool_back(__global const float *x, int x_at, __global const float *y, int y_at,
-                        __global const float *dy, int dy_at, __global float *dx, int dx_at,
-                        int8 shape, int most, int places, int piece) {
+   ones (y), or a share of dy. One work-item per piece of x's places. */
+__kernel void pool_back(INPUT(x), INPUT(y), INPUT(dy), OUTPUT(dx), int8 shape, int most, int places,
+                        int piece) {
     EACH_ROW(i, places) {
         int row = i / WIDTH % HEIGHT, col = i % WIDTH, picture = i / WIDTH / HEIGHT;
         __global const float *in = x + x_at + (long)picture * HEIGHT * WIDTH * CHANNELS;
@@ -106,7 +104,8 @@ __kernel void pool_back(__global const float *x, int x_at, __global const float 
                         continue;
                     }
                     VF best = get(y + y_at + at, left, 0.0f);
-                    VI mine = get(in + ((long)row * WIDTH + col) * CHANNELS + c, left, 0.0f) == best;
+                    __global const float *own = in + ((long)row * WIDTH + col) * CHANNELS + c;
+                    VI mine = get(own, left, 0.0f) == best;
                     for (int k = 0; k < a * KERNEL + b; ++k) { /* those before it in the window */
                         int u = row - a + k / KERNEL, v = col - b + k % KERNEL;
                         if (u >= 0 && u < HEIGHT && v >= 0 && v < WIDTH)

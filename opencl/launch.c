@@ -368,7 +368,7 @@ bool launch_windows(hoi_device *device, const hoi_windows *w, hoi_span x, hoi_sp
     cl_int8 shape = shape_of(w);
     int64_t piece;
     hoi_job j =
-        by_rows(device, "conv.cl", "patches", count,
+        by_rows(device, "conv.cl", "windows", count,
                 device->set.gpu ? w->channels : (int64_t)w->kernel * w->kernel * w->channels, false,
                 &piece);
     return hoi_run(device, &j, "bb8iii", x, y, &shape, first, count, piece);
@@ -379,7 +379,7 @@ bool launch_windows_back(hoi_device *device, const hoi_windows *w, hoi_span dy, 
     cl_int8 shape = shape_of(w);
     int64_t lines = (int64_t)w->pictures * w->height;
     int64_t piece;
-    hoi_job j = by_rows(device, "conv.cl", "patches_back", lines,
+    hoi_job j = by_rows(device, "conv.cl", "windows_back", lines,
                         (int64_t)w->width * device->set.width, false, &piece);
     return hoi_run(device, &j, "bb8iiii", dy, dx, &shape, first, count, lines, piece);
 }

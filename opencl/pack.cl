@@ -1,5 +1,5 @@
 /* pack: a matrix into column panels for gemm: out[panel][k][width], zeros past the last column,
- * element type kept. */
+   element type kept. */
 
 /* in: (rows k, cols n) when across = 0, element (k, n) at k * lead + n; (n, k) when across = 1,
    element at n * lead + k. One work-item per panel of one matrix and piece of k. The copies never

@@ -1,14 +1,12 @@
 /* pointwise: one value in, one out; both kernel sets. Each work-item walks a piece of the row with
- * vectors. */
-#define INPUT(name) __global const float *name, int name##_at
-#define OUTPUT(name) __global float *name, int name##_at
+   vectors. */
 
 /* Each operation has a loop of its own: a choice inside one loop would compute all of them for
- * every value. */
+   every value. */
 #define EACH(out, expression)                                                                      \
     for (int i = from; i < to; i += VW) {                                                          \
         int left = to - i;                                                                         \
-        VF v = get(x + i, left, 1.0f);                                                                   \
+        VF v = get(x + i, left, 1.0f);                                                             \
         put(expression, out + i, left);                                                            \
     }                                                                                              \
     break;

@@ -11,7 +11,7 @@
 #define ADD(i) sum += c##i;
 
 /* One vector of out for each work-item: the sum of its chains, kept so that none of them is left
- * out. */
+   out. */
 __kernel void probe(__global float *out, int out_at, int rounds, float a, float b) {
     VF x = (VF)(a), y = (VF)(b), sum = (VF)(0.0f);
     EACH(BEGIN)

@@ -1,7 +1,5 @@
 /* rows: operations along the last dimension, and sums along any. Both kernel sets: who shares a row
    is said by cpu/item.cl and gpu/group.cl. */
-#define INPUT(name) __global const float *name, int name##_at
-#define OUTPUT(name) __global float *name, int name##_at
 #define ROW(p) (p + p##_at + (long)r * cols)
 
 /* y = softmax(x), or its logarithm. A row of -inf gives zeros (-inf where logged), never NaN. */
@@ -48,7 +46,7 @@ __kernel void softmax_back(INPUT(y), INPUT(dy), OUTPUT(dx), int rows, int cols, 
 }
 
 /* y = (x - mean) / sqrt(variance + eps) * gain + bias; kept (rows, 2): mean and 1 / sqrt(variance +
- * eps). */
+   eps). */
 __kernel void layer_norm(INPUT(x), INPUT(gain), INPUT(bias), OUTPUT(y), OUTPUT(kept), int rows,
                          int cols, int piece, float eps) {
     TREE
@@ -98,7 +96,7 @@ __kernel void layer_norm_back(INPUT(x), INPUT(gain), INPUT(kept), INPUT(dy), OUT
 }
 
 /* partial (pieces, 2, cols): sums of dy n and of dy over the rows of a piece. Grid: (vectors of
- * columns, pieces). */
+   columns, pieces). */
 __kernel void layer_norm_sums(INPUT(x), INPUT(kept), INPUT(dy), OUTPUT(partial), int rows, int cols,
                               int piece) {
     int c = get_global_id(0) * VW, from = get_global_id(1) * piece, to = min(rows, from + piece);
@@ -118,7 +116,7 @@ __kernel void layer_norm_sums(INPUT(x), INPUT(kept), INPUT(dy), OUTPUT(partial),
 }
 
 /* y = x / max(|x|, eps); kept (rows): 1 / max(|x|, eps), negative where eps was taken. (CL has a
- * normalize of its own.) */
+   normalize of its own.) */
 __kernel void unit_length(INPUT(x), OUTPUT(y), OUTPUT(kept), int rows, int cols, int piece,
                           float eps) {
     TREE

@@ -1,11 +1,8 @@
 /* shape: moving values: strided copies, rows by index, values by index along a row, patches of a
- * picture. Both kernel sets. */
-#define INPUT(name) __global const float *name, int name##_at
-#define OUTPUT(name) __global float *name, int name##_at
-#define INDEX(name) __global const int *name, int name##_at
+   picture. Both kernel sets. */
 
 /* Copies a block of `shape` (s0 outermost .. s5) from steps `in` to steps `out`; rows are those of
- * s5. */
+   s5. */
 __kernel void strided(INPUT(x), OUTPUT(y), int8 shape, int8 in, int8 out, int rows, int piece) {
     EACH_ROW(r, rows) {
         int rest = r;
@@ -54,7 +51,7 @@ __kernel void rows(__global const void *x, int x_at, INDEX(index), OUTPUT(y), in
 }
 
 /* dx (n, cols): row i is the sum of the rows order[start[i] .. start[i + 1]) of dy. No atomics: the
- * order of the sums is fixed. */
+   order of the sums is fixed. */
 __kernel void rows_back(INPUT(dy), INDEX(start), INDEX(order), OUTPUT(dx), int n, int cols,
                         int piece) {
     EACH_ROW(r, n) {
@@ -91,7 +88,7 @@ __kernel void take_back(INPUT(dy), INDEX(index), OUTPUT(dx), int n, int cols, in
 
 /* Patches: y (pictures, oh * ow, channels * k * k) from x, element (picture, channel, row, col) at
    steps (sp, sc, sh, sw); outside the picture 0. step: (sp, sc, sh, sw).
- */
+   */
 __kernel void unfold(INPUT(x), OUTPUT(y), int4 step, int channels, int h, int w, int k, int stride,
                      int pad, int oh, int ow, int patches, int piece) {
     EACH_ROW(i, patches) {
@@ -110,7 +107,8 @@ __kernel void unfold(INPUT(x), OUTPUT(y), int4 step, int channels, int h, int w,
     }
 }
 
-/* The pullback: each value of x gathers from the patches that hold it. Rows: (picture, row) of x. */
+/* The pullback: each value of x gathers from the patches that hold it. Rows: (picture, row) of
+   x. */
 __kernel void fold(INPUT(dy), OUTPUT(dx), int4 step, int channels, int h, int w, int k, int stride,
                    int pad, int oh, int ow, int lines, int piece) {
     EACH_ROW(i, lines) EACH_PART(s, w, i) {
@@ -136,7 +134,7 @@ __kernel void fold(INPUT(dy), OUTPUT(dx), int4 step, int channels, int h, int w,
 }
 
 /* Pictures of bytes (pictures, h, w, 3) to floats (pictures, 3, h, w): value * scale + shift of its
- * channel. */
+   channel. */
 __kernel void bytes(__global const uchar *x, int x_at, OUTPUT(y), int h, int w, float4 scale,
                     float4 shift, int lines, int piece) {
     EACH_ROW(i, lines) {

@@ -1,6 +1,4 @@
 /* update: optimisers' steps, gradient norms, random numbers. Both kernel sets. */
-#define INPUT(name) __global const float *name, int name##_at
-#define OUTPUT(name) __global float *name, int name##_at
 
 /* partial (rows): sums of squares of `length` values of g each. */
 __kernel void squares(INPUT(g), OUTPUT(partial), int rows, int piece, int n, int length) {
@@ -20,7 +18,7 @@ __kernel void squares(INPUT(g), OUTPUT(partial), int rows, int piece, int n, int
 }
 
 /* norm[0] = |all gradients|, norm[1] = what they are multiplied by so that it is at most `most`
- * (most <= 0: 1). */
+   (most <= 0: 1). */
 __kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, int piece, float most) {
     TREE
     EACH_ROW(r, 1) {
@@ -36,7 +34,7 @@ __kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, int piece, float m
 }
 
 /* AdamW: m, v running means of g, g^2; p -= rate (decay p + (m / c1) / (sqrt(v / c2) + eps)); g is
- * scaled by norm[1] first. */
+   scaled by norm[1] first. */
 __kernel void adamw(OUTPUT(p), INPUT(g), OUTPUT(m), OUTPUT(v), INPUT(norm), int n, int piece,
                     float rate, float beta1, float beta2, float eps, float decay, float c1,
                     float c2) {
@@ -79,7 +77,7 @@ static float unit(ulong key, ulong i) {
 }
 
 /* kind 0: uniform in [a, b); 1: normal with mean a and deviation b; 2: 0 with probability a, else 1
- * / (1 - a). */
+   / (1 - a). */
 __kernel void random(OUTPUT(y), int n, int piece, ulong key, int kind, float a, float b) {
     int from = get_global_id(0) * piece, to = min(n, from + piece);
     for (int i = from; i < to; ++i) {

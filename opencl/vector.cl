@@ -15,6 +15,11 @@
 #define TO_VI JOIN(convert_int, VW)
 #define TO_VU JOIN(convert_uint, VW)
 
+/* Arguments of kernels: numbers, and the place of the first that counts. */
+#define INPUT(name) __global const float *name, int name##_at
+#define OUTPUT(name) __global float *name, int name##_at
+#define INDEX(name) __global const int *name, int name##_at
+
 /* Drivers split the built-in vstore16 into quarters, which a load soon after has to wait for. */
 typedef VF VF_anywhere __attribute__((aligned(4)));
 #define DEFINE_STORE(space)                                                                        \

@@ -9,7 +9,8 @@ local rooms <const> = {
   opencl = { folders = { "opencl" }, others = { "^CL/" } },
   core = {
     folders = { "core", "opencl" },
-    others = { "^cjson/", "^stb", "^utf8proc", "^cairo", "^chafa", "^zip%.h", "^zlib%.h" },
+    others = { "^cjson/", "^stb", "^utf8proc", "^cairo", "^chafa", "^zip%.h", "^zlib%.h",
+      "^lapacke" },
   },
   lua = {
     folders = { "lua", "core" },
@@ -21,7 +22,7 @@ local rooms <const> = {
 
 -- Headers that belong to one room.
 local owned <const> = { "^CL/", "^lua", "^lauxlib", "^lualib", "^cjson/", "^stb", "^utf8proc",
-  "^cairo", "^chafa", "^histedit", "^zip%.h", "^zlib%.h" }
+  "^cairo", "^chafa", "^histedit", "^zip%.h", "^zlib%.h", "^lapacke" }
 
 local function any(patterns, text)
   for _, pattern in ipairs(patterns) do

@@ -5,8 +5,6 @@
    fold. Classes go through in blocks, once for logits and once for the gradient, while they are in
    the cache; nothing of the size (batch, classes) is kept. WIDTH of features and HIDDEN of the
    bottleneck are multiples of 16, classes are filled up to blocks. */
-#define INPUT(name) __global const float *name, int name##_at
-#define OUTPUT(name) __global float *name, int name##_at
 #define INLINE static __attribute__((always_inline)) inline
 #define BLOCK 64
 #define TEXT_ROW (WIDTH + 16) /* rows a power of two apart would share few lines of the cache */
@@ -234,8 +232,8 @@ INLINE void move(int piece, __global const float *a, __global const float *b, in
 }
 
 /* Work-groups deal out the parts of a phase: `claimed` has a counter for each group's share, which
-   it takes first, so that what it moved before is near; then it helps with the others'. Nobody waits
-   for a group that has not started: whoever runs can do everything. */
+   it takes first, so that what it moved before is near; then it helps with the others'. Nobody
+   waits for a group that has not started: whoever runs can do everything. */
 #define DEAL(parts, work)                                                                          \
     for (int turn = 0; turn < groups; ++turn) {                                                    \
         int share = (self + turn) % groups;                                                        \

@@ -55,7 +55,7 @@ DEFINE_BLOCK(4)
 #endif
 
 /* c (rows, columns) = or += a b; columns a multiple of VW; rows of a may be read up to 5 past the
- * last. */
+   last. */
 static void product(__local const float *a, int a_row, int a_k, int rows, __local const float *b,
                     int b_row, int columns, int k, __local float *c, int c_row, int more) {
     for (int j = 0; j < columns; j += NV * VW) {
@@ -130,7 +130,7 @@ static void copy_out(__local const float *from, int wide, int n, int d, __global
 #endif
 
 /* out (d, wide) = in (n, in_wide) turned; rows of `in` up to the next multiple of VW may be read,
- * columns past n become 0. */
+   columns past n become 0. */
 static void turn(__local const float *in, int in_wide, int n, int d, __local float *out, int wide) {
     for (int i = 0; i < n; i += VW)
         for (int j = 0; j < d; j += VW) {
@@ -282,7 +282,9 @@ attention_back(__global const float *q, int q_at, int q_row, int q_step, __globa
             finish_scores(row, seen, seen_wide, scale, mask + (long)(i + r) * mask_row, flags & 1,
                           (flags & 2) ? i + r : keys);
             for (int j = 0; j < seen_wide; j += VW) {
-                VF e = base == -INFINITY ? (VF)(0.0f) : exp_v(fma(LOAD(row + j), (VF)(scale), (VF)(-base)));
+                VF e = base == -INFINITY
+                           ? (VF)(0.0f)
+                           : exp_v(fma(LOAD(row + j), (VF)(scale), (VF)(-base)));
                 STORE(e, row + j);
                 STORE(e * (LOAD(slope + j) - mean) * (VF)(scale), slope + j);
             }

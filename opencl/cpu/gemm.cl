@@ -34,7 +34,8 @@
 #define BASE_11 q9
 #define A_AT(r) BASE_##r[(long)(r % 3) * a_row]
 #define A_STEP ++q0; ++q3; ++q6; ++q9
-#define A_BASES A_SPACE const float *q0 = a, *q3 = a + 3l * a_row, *q6 = a + 6l * a_row, *q9 = a + 9l * a_row;
+#define A_BASES                                                                                    \
+    A_SPACE const float *q0 = a, *q3 = a + 3l * a_row, *q6 = a + 6l * a_row, *q9 = a + 9l * a_row;
 #if NV == 1
 #define COLUMNS TIMES_1
 #elif NV == 2
@@ -46,7 +47,8 @@
 #endif
 #define ZERO_ONE(r, v) VF c##r##_##v = (VF)(0.0f);
 #define ZERO(r) COLUMNS(ZERO_ONE, r)
-#define LOAD_ONE(unused, v) VF b##v = LOAD_B(b + v * VW);                                       \
+#define LOAD_ONE(unused, v)                                                                        \
+    VF b##v = LOAD_B(b + v * VW);                                                                  \
     ASK_NEAR(b + v * VW + 16 * PANEL);
 #define STEP_ONE(r, v) c##r##_##v = fma(x##r, b##v, c##r##_##v);
 #define STEP(r)                                                                                    \
@@ -269,7 +271,8 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_step,
                                             (long)(row - r0) / MR * lead * length;
 #if !WINDOWS
                 if (group > 1 || STREAM)
-                    next = (__global const char *)(at + (long)MR * a_row) + (long)(p - p0) * lead * length;
+                    next = (__global const char *)(at + (long)MR * a_row) +
+                           (long)(p - p0) * lead * length;
 #endif
                 int pace = (MR * PANEL * 4 + length - 1) / max(length, 1);
                 __global const char *out = (__global const char *)(c + (long)(row + MR) * c_row) +

@@ -19,8 +19,8 @@ static void turn(__global const float *in, __local float *out) {
 #endif
 }
 
-/* t (MR, PANEL) = the tile's piece of A times the panel's of B, over k rows; asks for `next`, `lead`
-   numbers a row. */
+/* t (MR, PANEL) = the tile's piece of A times the panel's of B, over k rows; asks for `next`,
+   `lead` numbers a row. */
 static void tile(__local const float *a, __local const float *b, int k, __global const float *next,
                  int lead, float *t) {
     VF sums[MR * NV];

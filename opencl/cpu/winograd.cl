@@ -1,6 +1,6 @@
-/* winograd: convolutions of 3 x 3 kernels with 4 / 9 of the multiplications (Winograd 1980; Lavin and
- * Gray 2016, F(2 x 2, 3 x 3)): squares of 4 x 4 values of x and the kernels go into a space where a
- * square of 2 x 2 results is one product for each of 16 places. Processors' set. */
+/* winograd: convolutions of 3 x 3 kernels with 4 / 9 of the multiplications (Winograd 1980; Lavin
+   and Gray 2016, F(2 x 2, 3 x 3)): squares of 4 x 4 values of x and the kernels go into a space
+   where a square of 2 x 2 results is one product for each of 16 places. Processors' set. */
 
 /* The rows of B' d, G g and A' m, for vectors or single values. */
 #define INTO(d0, d1, d2, d3, t0, t1, t2, t3)                                                       \
@@ -18,8 +18,7 @@
     t1 = m1 - m2 - m3;
 
 /* u (16, n * channels) of w (n, 3, 3, channels). */
-__kernel void winograd_weights(__global const float *w, int w_at, __global float *u, int u_at, int n,
-                               int channels, int piece) {
+__kernel void winograd_weights(INPUT(w), OUTPUT(u), int n, int channels, int piece) {
     int from = get_global_id(0) * piece, to = min(n, from + piece);
     long step = (long)n * channels;
     for (int i = from; i < to; ++i)
@@ -45,10 +44,9 @@ __kernel void winograd_weights(__global const float *w, int w_at, __global float
         }
 }
 
-/* v (16, count, channels) of the squares first .. first + count of pictures x. shape: height, width,
- * channels of x, pad, squares in a column and in a line. */
-__kernel void winograd_in(__global const float *x, int x_at, __global float *v, int v_at, int8 shape,
-                          int first, int count, int piece) {
+/* v (16, count, channels) of the squares first .. first + count of pictures x. shape: height,
+   width, channels of x, pad, squares in a column and in a line. */
+__kernel void winograd_in(INPUT(x), OUTPUT(v), int8 shape, int first, int count, int piece) {
     int from = get_global_id(0) * piece, to = min(count, from + piece), channels = shape.s2;
     long step = (long)count * channels;
     for (int i = from; i < to; ++i) {
@@ -84,12 +82,10 @@ __kernel void winograd_in(__global const float *x, int x_at, __global float *v, 
 }
 
 /* y (pictures, rows, columns, n) = act(what m (16, count, n) gives + bias + residual) for squares
- * first .. first + count. shape: rows, columns, n, squares in a column and in a line; flags: 1 bias,
- * 2 residual, 4 relu. */
-__kernel void winograd_out(__global const float *m, int m_at, __global float *y, int y_at,
-                           __global const float *bias, int bias_at, __global const float *residual,
-                           int residual_at, int8 shape, int first, int count, int piece,
-                           int flags) {
+   first .. first + count. shape: rows, columns, n, squares in a column and in a line; flags: 1
+   bias, 2 residual, 4 relu. */
+__kernel void winograd_out(INPUT(m), OUTPUT(y), INPUT(bias), INPUT(residual), int8 shape, int first,
+                           int count, int piece, int flags) {
     int from = get_global_id(0) * piece, to = min(count, from + piece), n = shape.s2;
     long step = (long)count * n;
     for (int i = from; i < to; ++i) {

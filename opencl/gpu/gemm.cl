@@ -55,7 +55,8 @@ gemm(__global const float *a, int a_at, int a_row, int a_step, __global const vo
     __local float4 a_slab[2 * SLAB * PITCH], b_slab[2 * SLAB * PITCH];
     int x = get_local_id(0), y = get_local_id(1), item = y * 16 + x, now = 0;
     int r0 = get_group_id(1) * TILE, c0 = get_group_id(0) * TILE;
-    long matrix = get_group_id(2), a_from = a_at + matrix * a_step + (long)r0 * (A_ACROSS ? 1 : a_row),
+    long matrix = get_group_id(2),
+         a_from = a_at + matrix * a_step + (long)r0 * (A_ACROSS ? 1 : a_row),
          b_from = b_at + matrix * b_step + (long)c0 * (B_ACROSS ? b_row : 1);
     float4 sum[4 * PARTS * PARTS];
     for (int i = 0; i < 4 * PARTS * PARTS; ++i)
