@@ -12,7 +12,12 @@ local TEXT <const> = { width = 96, depth = 3, heads = 4, places = 24 }
 local JOINT <const>, BATCH <const>, WORDS <const>, MERGES <const> = 96, 64, 13, 400
 local GRID <const> = VISUAL.size // VISUAL.patch
 local SEED <const> = 1
-local PREPROCESS <const> = {
+local step <const> = {
+  name = "step",
+  figures = { "pretrain_step_fraction", "pretrain_loop_fraction" },
+}
+
+step.PREPROCESS = {
   size = VISUAL.size, mean = { 0.5, 0.5, 0.5 }, std = { 0.27, 0.27, 0.27 },
 }
 
@@ -34,8 +39,13 @@ local function learn_tokenizer()
   return hoi.tokenizer.learn(texts, { merges = MERGES })
 end
 
--- Gets a function that takes one step on the batch and returns its GFLOP.
-local function stepper(batch)
+function step.batch()
+  return hoi.mini.batch("easy", SEED, 0, BATCH, { cells = GRID })
+end
+
+-- Gets a function that takes one step on the batch and returns its GFLOP and the loss before it;
+-- then the CLIP, weight and bias of the auxiliary loss.
+function step.stepper(batch)
   local clip <const> = tower.clip(VISUAL, TEXT, JOINT, learn_tokenizer())
   local visual <const>, text <const> = clip.visual, clip.text
   local weight <const> = hoi.randn({ WORDS, visual.width }, { deviation = 0.02 }):train()
@@ -51,7 +61,8 @@ local function stepper(batch)
   return function()
     local ids <const>, eot <const> = clip:tokenize(batch:captions())
     local texts <const> = text:leave(text:blocks(text:enter(text:embed(ids))), eot)
-    local x <const> = visual:blocks(visual:enter(visual:embed(pixels.batch(batch, PREPROCESS))))
+    local x <const> = visual:blocks(visual:enter(visual:embed(
+      pixels.batch(batch, step.PREPROCESS))))
     local pictures <const> = visual:leave(x:slice(2, 1, 1):reshape(BATCH, visual.width))
     local factor <const> = scale:clamp(0, math.log(100)):exp()
     local contrastive <const> = hoi.losses.contrastive(pictures, texts, factor)
@@ -60,33 +71,31 @@ local function stepper(batch)
     local loss <const> = contrastive + cells * WORDS
     loss:backward()
     optimizer:step { max_grad_norm = 1 }
-    return gigaflop(#ids[1])
-  end
+    return gigaflop(#ids[1]), loss
+  end, clip, weight, bias
 end
 
-return bench.noun {
-  name = "step",
-  figures = { "pretrain_step_fraction", "pretrain_loop_fraction" },
-  cases = function(options)
-    local batch <const> = hoi.mini.batch("easy", SEED, 0, BATCH, { cells = GRID })
-    local step <const> = stepper(batch)
-    local first, cases <const> = 0, {}
-    if options.wants "pretrain_step_fraction" then
-      cases[1] = {
-        figure = "pretrain_step_fraction", label = "a step, pictures drawn before",
-        kind = "fraction", run = step,
-      }
-    end
-    if options.wants "pretrain_loop_fraction" then
-      cases[#cases + 1] = {
-        figure = "pretrain_loop_fraction", label = "a step with drawing", kind = "fraction",
-        run = function()
-          first = first + BATCH
-          batch:fill("easy", SEED, first)
-          return step()
-        end,
-      }
-    end
-    return cases
-  end,
-}
+function step.cases(options)
+  local batch <const> = step.batch()
+  local run <const> = step.stepper(batch)
+  local first, cases <const> = 0, {}
+  if options.wants "pretrain_step_fraction" then
+    cases[1] = {
+      figure = "pretrain_step_fraction", label = "a step, pictures drawn before",
+      kind = "fraction", run = run,
+    }
+  end
+  if options.wants "pretrain_loop_fraction" then
+    cases[#cases + 1] = {
+      figure = "pretrain_loop_fraction", label = "a step with drawing", kind = "fraction",
+      run = function()
+        first = first + BATCH
+        batch:fill("easy", SEED, first)
+        return run()
+      end,
+    }
+  end
+  return cases
+end
+
+return bench.noun(step)

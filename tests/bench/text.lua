@@ -31,7 +31,7 @@ local function tokenizer_for(texts)
   return hoi.tokenizer.learn(twice, { merges = 4000 })
 end
 
-local function new()
+function text.new()
   local texts <const> = sentences()
   return tower.clip(NO_VISION, TEXT, JOINT, tokenizer_for(texts)), texts
 end
@@ -40,7 +40,7 @@ end
 function text.launched()
   local sum = 0
   for _, row in ipairs(hoi.profile(function()
-    local clip <const>, texts <const> = new()
+    local clip <const>, texts <const> = text.new()
     clip:encode_text(texts)
   end)) do
     sum = sum + row.gigaflops
@@ -67,7 +67,7 @@ function text.cases(options)
   if not options.wants "text_600_fraction" then
     return {}
   end
-  local clip <const>, texts <const> = new()
+  local clip <const>, texts <const> = text.new()
   return {
     {
       figure = "text_600_fraction", label = ("%d classes"):format(#texts), kind = "fraction",
