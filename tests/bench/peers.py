@@ -6,10 +6,11 @@
 Every program runs in a process of its own and is told by a line when to take a sample, so that
 samples take turns; each lies between two probes of what multiply-adds in registers reach (hoi's).
 Those whose probes are apart or far below the best are dropped. A peer runs at the better of one
-and two threads; the long cases, texts and tuning, at two. All use the weights and inputs that hoi wrote (peer.lua); results are compared.
-Figures are ratios, a peer's seconds over hoi's, with everyone's milliseconds beside them. HOI names
-hoi's program (build/hoi). Memory is what running added at most to the loaded model; hoi's counts
-weights laid out at their first use. bfloat16 of the peers stands for itself: hoi computes in float32 only.
+and two threads; the long cases, texts and tuning, at two. All use the weights and inputs that hoi
+wrote (peer.lua); results are compared. Figures are ratios, a peer's seconds over hoi's, with
+everyone's milliseconds beside them. HOI names hoi's program (build/hoi).
+Memory is what running added at most to the loaded model; hoi's counts weights laid out at their
+first use. bfloat16 of the peers stands for itself: hoi computes in float32 only.
 """
 import argparse
 import json
