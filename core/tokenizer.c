@@ -251,7 +251,7 @@ hoi_tokenizer *hoi_tokenizer_open_memory(const char *vocabulary, const char *mer
     return hoi_tokenizer_build(vocabulary, "vocab.json", merges, "merges.txt");
 }
 
-static char *join_path(const char *folder, const char *name) {
+char *hoi_tokenizer_path(const char *folder, const char *name) {
     size_t size = strlen(folder) + strlen(name) + 2;
     char *path = malloc(size);
     if (path)
@@ -262,7 +262,7 @@ static char *join_path(const char *folder, const char *name) {
 }
 
 static FILE *create(const char *folder, const char *name) {
-    char *path = join_path(folder, name);
+    char *path = hoi_tokenizer_path(folder, name);
     if (!path)
         return NULL;
     FILE *stream = fopen(path, "wbe");

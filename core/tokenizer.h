@@ -30,6 +30,9 @@ hoi_tokenizer *hoi_tokenizer_open_memory(const char *vocabulary, const char *mer
 hoi_tokenizer *hoi_tokenizer_open_json(const char *text, const char *label);
 hoi_tokenizer *hoi_tokenizer_open_merges(const char *text, const char *label);
 
+/* Gets the path of a file in a folder, to be freed; NULL after hoi_fail. */
+char *hoi_tokenizer_path(const char *folder, const char *name);
+
 /* Writes the printable name of a byte, inside of a word or at its end; at most 7 letters. */
 void hoi_tokenizer_name_byte(int byte, bool at_end, char name[8]);
 

@@ -56,20 +56,10 @@ static char *read_text(const char *path) {
     return NULL;
 }
 
-static char *join_path(const char *folder, const char *name) {
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", folder, name);
-    else
-        hoi_fail("tokenizer: %s: no memory", folder);
-    return path;
-}
-
 static hoi_tokenizer *open_pair(const char *folder) {
     hoi_tokenizer *t = NULL;
-    char *vocabulary_path = join_path(folder, "vocab.json");
-    char *merges_path = vocabulary_path ? join_path(folder, "merges.txt") : NULL;
+    char *vocabulary_path = hoi_tokenizer_path(folder, "vocab.json");
+    char *merges_path = vocabulary_path ? hoi_tokenizer_path(folder, "merges.txt") : NULL;
     char *vocabulary = merges_path ? read_text(vocabulary_path) : NULL;
     char *merges = vocabulary ? read_text(merges_path) : NULL;
     if (merges)
@@ -102,12 +92,12 @@ hoi_tokenizer *hoi_tokenizer_open(const char *path) {
     struct stat status;
     if (stat(path, &status) == 0 && S_ISREG(status.st_mode))
         return open_file(path);
-    char *vocabulary = join_path(path, "vocab.json");
+    char *vocabulary = hoi_tokenizer_path(path, "vocab.json");
     char *found = NULL;
     if (!vocabulary)
         return NULL;
     for (size_t i = 0; access(vocabulary, F_OK) != 0 && i < sizeof names / sizeof *names; i++) {
-        found = join_path(path, names[i]);
+        found = hoi_tokenizer_path(path, names[i]);
         if (!found || access(found, F_OK) == 0)
             break;
         free(found);

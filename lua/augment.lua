@@ -1,15 +1,10 @@
 -- augment: pictures changed at random for training, as CoOp, MaPLe, CLIP-LoRA and Tip-Adapter do:
 -- a random part, resized, every second one mirrored. The same key gives the same change.
+local mixed <const> = require "hoi.splitmix"
 local pixels <const> = require "hoi.pixels"
 local tensors <const> = require "hoi.tensor"
 
 local augment <const> = {}
-
-local function mixed(x) -- splitmix64's finaliser
-  x = (x ~ x >> 30) * 0xBF58476D1CE4E5B9
-  x = (x ~ x >> 27) * 0x94D049BB133111EB
-  return x ~ x >> 31
-end
 
 -- Gets a function that gives numbers in [0, 1); they depend on the two keys alone.
 function augment.numbers(seed, key)

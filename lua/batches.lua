@@ -5,6 +5,7 @@ local dataset <const> = require "hoi.data.dataset"
 local make_detections <const> = require "hoi.detections"
 local make_guidance <const> = require "hoi.guidance"
 local make_loader <const> = require "hoi.loader"
+local normalisations <const> = require "hoi.normalisations"
 local pair_up <const> = require "hoi.pairing".pairs
 local read_options <const> = require "hoi.options"
 local records <const> = require "hoi.record"
@@ -12,13 +13,6 @@ require "hoi.image" -- the loader gives pictures
 
 local Batches <const> = { __name = "hoi.Batches" }
 Batches.__index = Batches
-
--- How pixels are normalised, by name.
-local normalisations <const> = {
-  imagenet = { mean = { 0.485, 0.456, 0.406 }, std = { 0.229, 0.224, 0.225 } },
-  clip = { mean = { 0.48145466, 0.4578275, 0.40821073 },
-    std = { 0.26862954, 0.26130258, 0.27577711 } },
-}
 
 ---------------------------------------------------------------------------- order
 

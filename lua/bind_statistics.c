@@ -9,10 +9,10 @@ static int svd(lua_State *L) {
     lua_settop(L, 1);
     luaL_argcheck(L, x->rank == 2, 1, "a matrix is wanted");
     int rows = (int)x->shape[0], cols = (int)x->shape[1], n = rows < cols ? rows : cols;
-    float *in = bind_memory(L, (size_t)(rows * cols + 1) * sizeof *in);
-    float *u = bind_memory(L, (size_t)(rows * n + 1) * sizeof *u);
-    float *s = bind_memory(L, (size_t)(n + 1) * sizeof *s);
-    float *vt = bind_memory(L, (size_t)(n * cols + 1) * sizeof *vt);
+    float *in = bind_memory(L, ((size_t)rows * (size_t)cols + 1) * sizeof *in);
+    float *u = bind_memory(L, ((size_t)rows * (size_t)n + 1) * sizeof *u);
+    float *s = bind_memory(L, ((size_t)n + 1) * sizeof *s);
+    float *vt = bind_memory(L, ((size_t)n * (size_t)cols + 1) * sizeof *vt);
     if (!hoi_tensor_read(x, in) || !hoi_svd(rows, cols, in, u, s, vt))
         return bind_raise(L);
     hoi_device *device = hoi_tensor_device(x);

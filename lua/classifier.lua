@@ -7,13 +7,15 @@
 --   :forward(x, classes)   logits (n, C) of features (n, d), or of pixels
 --   :learn(train, val, run)   only where it does not learn by the common steps
 -- Published recipes choose on the test set here and there; nothing here sees but train and val.
-local cache <const> = require "hoi.cache"
 local checkpoint <const> = require "hoi.checkpoint"
 local json <const> = require "hoi.json"
+local kinds <const> = require "hoi.kind"
 local losses <const> = require "hoi.losses"
 local nn <const> = require "hoi.nn"
 local optim <const> = require "hoi.optim"
 local read_options <const> = require "hoi.options"
+local fill <const> = require "hoi.template"
+local mixed <const> = require "hoi.splitmix"
 local safetensors <const> = require "hoi.safetensors"
 local system <const> = require "hoi.system"
 local tensors <const> = require "hoi.tensor"
@@ -28,17 +30,13 @@ classifier.names = {
 
 local PROMPTS <const> = { "a photo of a {}." }
 
-local function filled(template, name)
-  return (template:gsub("{}", (name:gsub("_", " "):gsub("%%", "%%%%"))))
-end
-
 -- (C, d): of each class the normalised mean of its templates' normalised features.
 function classifier.text(clip, classes, templates)
   local sum
   for _, template in ipairs(templates) do
     local texts <const> = {}
     for i, name in ipairs(classes) do
-      texts[i] = filled(template, name)
+      texts[i] = fill(template, (name:gsub("_", " ")))
     end
     local each <const> = clip:encode_text(texts):detach():normalize()
     sum = sum and sum + each or each
@@ -68,12 +66,7 @@ function classifier.training(own)
   return o
 end
 
-local function mixed(x) -- splitmix64
-  x = x + 0x9E3779B97F4A7C15
-  x = (x ~ (x >> 30)) * 0xBF58476D1CE4E5B9
-  x = (x ~ (x >> 27)) * 0x94D049BB133111EB
-  return x ~ (x >> 31)
-end
+local GOLDEN <const> = 0x9E3779B97F4A7C15 -- the step of splitmix64
 
 -- The order of n samples in an epoch: depends on the seed and the epoch alone.
 local function order_of(n, seed, epoch)
@@ -81,9 +74,9 @@ local function order_of(n, seed, epoch)
   for i = 1, n do
     order[i] = i
   end
-  local key <const> = mixed(mixed(seed) ~ epoch)
+  local key <const> = mixed((mixed(seed + GOLDEN) ~ epoch) + GOLDEN)
   for i = n, 2, -1 do
-    local k <const> = (mixed(key + i) >> 1) % i + 1
+    local k <const> = (mixed(key + i + GOLDEN) >> 1) % i + 1
     order[i], order[k] = order[k], order[i]
   end
   return order
@@ -300,28 +293,14 @@ classifier.run_steps = common.run_steps
 
 ----------------------------------------------------------------------------- files
 
-local PIECE <const> = 1 << 16
-
--- A short text that tells a model's weights from others', wherever they lie.
-local function identity(clip)
-  if not clip then
-    return "no CLIP"
-  elseif not clip.folder then
-    return ("%s %s"):format(clip.embedded or "new", cache.key { clip.config })
-  end
-  local file <close> = assert(io.open(clip.folder .. "/model.safetensors", "rb"))
-  local size <const> = file:seek "end"
-  file:seek("set", 0)
-  local head <const> = file:read(PIECE) or ""
-  file:seek("set", math.max(0, size // 2))
-  return ("%s %s"):format(clip.folder:match "([^/]*)/*$",
-    cache.key { head, file:read(PIECE) or "", tostring(size), clip.config })
+local function clip_of(task)
+  return task.clip and task.clip:fingerprint() or "no CLIP"
 end
 
 function common:save(path)
   safetensors.save(path, self.module:state(), { metadata = {
     format = "hoi-classifier", version = "1", method = self.name, options = json.encode(self.o),
-    classes = json.encode(self.task.classes), clip = identity(self.task.clip),
+    classes = json.encode(self.task.classes), clip = clip_of(self.task),
     chosen = json.encode(self.chosen),
   } })
 end
@@ -376,16 +355,7 @@ function common:restore(file)
 end
 
 local function load_kind(name)
-  if name:find "/" or name:find "%.lua$" then
-    return assert(loadfile(name))()
-  end
-  local ok, kind = pcall(require, "hoi.classifiers." .. name)
-  if not ok then
-    local near <const> = read_options.nearest(name, classifier.names)
-    error(("classifier: no '%s' among the program's classifiers%s: %s"):format(name,
-      near and (" (did you mean '%s'?)"):format(near) or "", kind), 0)
-  end
-  return kind
+  return kinds.load("classifiers", name, classifier.names)
 end
 
 -- A copy of a classifier's options with their defaults.
@@ -418,21 +388,11 @@ local function open(name, given, given_options)
     task.text = task.text:detach():normalize()
   end
   local o <const> = read_options(given_options, kind.options)
-  local self <const> = setmetatable({ name = name, task = task, o = o, chosen = {},
-    module = nn.module {}, needs = kind.needs }, {
-    __index = function(_, key)
-      local value <const> = kind[key]
-      if value ~= nil then
-        return value
-      end
-      return common[key]
-    end,
-    __name = "hoi.Classifier",
-    __tostring = function(self)
-      return ("Classifier %s, %d classes, %d learned numbers"):format(name, #task.classes,
-        self:size())
-    end,
-  })
+  local self <const> = kinds.object({ name = name, task = task, o = o, chosen = {},
+    module = nn.module {}, needs = kind.needs }, kind, common, "hoi.Classifier", function(self)
+    return ("Classifier %s, %d classes, %d learned numbers"):format(name, #task.classes,
+      self:size())
+  end)
   for key, value in pairs(kind.new(task, o)) do
     self[key] = value
   end
@@ -458,7 +418,7 @@ function classifier.load(path, task)
     end
   end
   same("the classes", file:metadata "classes", json.encode(task.classes))
-  same("CLIP", file:metadata "clip", identity(task.clip))
+  same("CLIP", file:metadata "clip", clip_of(self.task))
   self.chosen = json.decode(file:metadata "chosen")
   self:restore(file)
   return self

@@ -1,10 +1,13 @@
 -- clip: a CLIP model: its two open towers, tokenizer and preprocessing. The model of the drawn
 -- world comes with the program.
 local core <const> = require "hoi.clip.core"
+local digest <const> = require "hoi.digest"
 local embedded <const> = require "hoi.embedded"
 local json <const> = require "hoi.json"
 local layout <const> = require "hoi.layout"
+local normalisation <const> = require "hoi.normalisations".clip
 local options <const> = require "hoi.options"
+local records <const> = require "hoi.record"
 local safetensors <const> = require "hoi.safetensors"
 local system <const> = require "hoi.system"
 local tokenizers <const> = require "hoi.tokenizer"
@@ -28,7 +31,7 @@ local function preprocessing(self, file)
   local kind <const> = json.decode(self.config).model_type
   local p <const> = {
     size = self.visual.size, warp = kind == "owlvit", pad = kind == "owlv2",
-    mean = { 0.48145466, 0.4578275, 0.40821073 }, std = { 0.26862954, 0.26130258, 0.27577711 },
+    mean = { table.unpack(normalisation.mean) }, std = { table.unpack(normalisation.std) },
   }
   if file then
     p.mean, p.std = file.image_mean or p.mean, file.image_std or p.std
@@ -222,7 +225,6 @@ function Clip:parameters(pattern)
   return list
 end
 
--- Marks parameters as trainable (all, or those whose name the pattern finds); gets their list.
 -- The parameters a pattern names; none at all is a slip of the pen.
 local function named(self, pattern)
   local list <const> = self:parameters(pattern)
@@ -232,6 +234,7 @@ local function named(self, pattern)
   return list
 end
 
+-- Marks parameters as trainable (all, or those whose name the pattern finds); gets their list.
 function Clip:train(pattern)
   local list <const> = named(self, pattern)
   for _, p in ipairs(list) do
@@ -314,22 +317,29 @@ local function pieces_of(path)
   return parts
 end
 
--- A text that tells this model from others: its place, and pieces of its files.
+-- A text that tells this model from others: its place, and pieces of its files; of one that is new
+-- or was trained, all of its values.
 function Clip:identity()
-  if not self.folder then
-    return ("%s %s %s"):format(require "hoi.system".version, self.embedded or "new", self.config)
+  if self.training or self.folder == false then
+    local sums <const> = {}
+    for i, p in ipairs(self:parameters()) do
+      sums[i] = records.checksum(p[2]:detach():float():bytes())
+    end
+    return ("values %s %s"):format(digest(sums), self.config)
+  elseif not self.folder then
+    return ("%s %s %s"):format(system.version, self.embedded, self.config)
   end
-  local key <const>, sums <const> = require "hoi.cache".key, {}
+  local sums <const> = {}
   for i, path in ipairs(self.files) do
-    sums[i] = key(pieces_of(path))
+    sums[i] = digest(pieces_of(path))
   end
-  return ("%s %s %s"):format(self.folder, key(sums), self.config)
+  return ("%s %s %s"):format(self.folder, digest(sums), self.config)
 end
 
--- A text that tells this model from others wherever its folder lies: its sizes, and a hash of its
--- configuration and of the vectors of its ends.
+-- A text that tells this model from others wherever its folder lies: its sizes, and a hash of them
+-- and of the vectors of its ends.
 function Clip:fingerprint()
-  if not self.mark then
+  if not self.mark or self.training then
     local v <const>, t <const> = self.visual, self.text
     local parts <const> = {
       ("%d %d %d %d %d %d"):format(v.size, v.patch, v.depth, v.width, t.depth, t.width),
@@ -343,7 +353,7 @@ function Clip:fingerprint()
       end
     end
     self.mark = ("CLIP %d px, patch %d, %d x %d; text %d x %d; %s"):format(v.size, v.patch, v.depth,
-      v.width, t.depth, t.width, require "hoi.cache".key(parts):sub(1, 16))
+      v.width, t.depth, t.width, digest(parts):sub(1, 16))
   end
   return self.mark
 end

@@ -3,6 +3,7 @@
 local core <const> = require "hoi.clip.core"
 local json <const> = require "hoi.json"
 local layout <const> = require "hoi.layout"
+local normalisation <const> = require "hoi.normalisations".clip
 local options <const> = require "hoi.options"
 local system <const> = require "hoi.system"
 local tokenizers <const> = require "hoi.tokenizer"
@@ -61,8 +62,8 @@ local function complete_preprocessing(given, size)
     image_processor_type = "CLIPImageProcessor", do_resize = true, do_center_crop = not warp,
     do_rescale = true, rescale_factor = 1 / 255, do_normalize = true, do_convert_rgb = true,
     resample = 3, size = warp and square or { shortest_edge = size }, crop_size = square,
-    image_mean = given.image_mean or { 0.48145466, 0.4578275, 0.40821073 },
-    image_std = given.image_std or { 0.26862954, 0.26130258, 0.27577711 },
+    image_mean = given.image_mean or normalisation.mean,
+    image_std = given.image_std or normalisation.std,
   }
 end
 

@@ -1,6 +1,7 @@
 -- detr: DETR (Carion et al. 2020): a ResNet, a transformer whose decoder asks the picture's map
 -- with learned queries, and two heads on each query's state. Reads the files of torch hub and UPT.
 local coco <const> = require "hoi.coco"
+local imagenet <const> = require "hoi.normalisations".imagenet
 local options <const> = require "hoi.options"
 local pixels <const> = require "hoi.pixels"
 local resnet <const> = require "hoi.resnet"
@@ -11,7 +12,6 @@ local Detr <const> = { __name = "hoi.Detr" }
 Detr.__index = Detr
 
 local HEADS <const> = 8 -- of every attention; nothing in a file tells it
-local IMAGENET <const> = { mean = { 0.485, 0.456, 0.406 }, std = { 0.229, 0.224, 0.225 } }
 local KEPT_POSITIONS <const> = 16 -- map sizes whose positions are remembered
 
 ---------------------------------------------------------------------------- reading
@@ -248,10 +248,10 @@ end
 function Detr:pixels(image)
   local width <const>, height <const> = self:size_of(image.width, image.height)
   if width == image.width and height == image.height then
-    return pixels.whole(image, IMAGENET)
+    return pixels.whole(image, imagenet)
   end
   local resized <close> = image:resize(width, height)
-  return pixels.whole(resized, IMAGENET)
+  return pixels.whole(resized, imagenet)
 end
 
 -- Detections of an image, each query's best class that reaches the threshold, with its state as

@@ -1,7 +1,7 @@
 -- fewshot: which pictures of a data set a few-shot experiment sees, drawn as the published code
 -- draws them, and what the classifiers take of them: features, pixels, labels.
 local augment <const> = require "hoi.augment"
-local cache <const> = require "hoi.cache"
+local digest <const> = require "hoi.digest"
 local progress <const> = require "hoi.progress"
 local python_random <const> = require "hoi.python_random"
 local read_options <const> = require "hoi.options"
@@ -151,7 +151,7 @@ local function key_of(self, items, how)
   for _, item in ipairs(items) do
     parts[#parts + 1] = identity_of(item)
   end
-  return cache.key(parts)
+  return digest(parts)
 end
 
 -- Features (count, d) of what pixels_of(places) gives, a chunk at a time; kept on disk by the

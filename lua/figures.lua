@@ -1,5 +1,6 @@
 -- figures: what is measured of a model of the drawn world besides interactions: captions and
 -- pictures, true pairs by their crops, boxes. Each function prints what it found and gets it.
+local box <const> = require "hoi.box"
 local detection_meter <const> = require "hoi.meter".detection_meter
 local mini <const> = require "hoi.mini"
 local pixels <const> = require "hoi.pixels"
@@ -73,9 +74,7 @@ function figures.pairs_named(method, data)
       return a.union.target < b.union.target
     end)
     for k, a in ipairs(list) do
-      local h <const>, o <const> = a.union.human_box, a.union.object_box
-      list.union[k] = { math.min(h[1], o[1]), math.min(h[2], o[2]), math.max(h[3], o[3]),
-        math.max(h[4], o[4]) }
+      list.union[k] = box.union(a.union.human_box, a.union.object_box)
     end
     if #list > 0 then
       local views <const> = method:look(item.image, list)

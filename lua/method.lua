@@ -1,7 +1,7 @@
 -- method: what every method of naming interactions has in common. A method is a file in
 -- lua/methods (or one of the user's) with
 --   options                      a table of its defaults
---   new(clip, targets, options)  an object of fields
+--   new(clip, targets, options)  an object whose fields clip, targets and o are these three
 --   :classes()                   anything: what it knows of the targets
 --   :look(image, pairs)          what it sees of a picture's pairs
 --   :forward(view, pairs, classes)  logits (pairs, targets)
@@ -13,6 +13,7 @@
 --   scoring                      { prior_power, compete } that its scores are made with
 --   :extra(), :restore(extra)    what of its making a file must know beside options and classes
 local json <const> = require "hoi.json"
+local kinds <const> = require "hoi.kind"
 local make_targets <const> = require "hoi.targets"
 local read_options <const> = require "hoi.options"
 local safetensors <const> = require "hoi.safetensors"
@@ -206,36 +207,15 @@ function common:save(path, metadata)
   safetensors.save(path, learned(self):state(), { metadata = strings })
 end
 
-local function load_kind(name)
-  if name:find "/" or name:find "%.lua$" then
-    local chunk <const> = assert(loadfile(name))
-    return chunk()
-  end
-  local ok, kind = pcall(require, "hoi.methods." .. name)
-  if not ok then
-    error(("method: no '%s' among the program's methods: %s"):format(name, kind), 3)
-  end
-  return kind
-end
+local NAMES <const> = { "zero_shot", "ezhoi", "cmmp", "ada_cm", "geometry" }
 
 local function make(name, clip, targets, given)
-  local kind <const> = load_kind(name)
-  local o <const> = read_options(given, kind.options or {})
-  local self <const> = kind.new(clip, targets, o)
+  local kind <const> = kinds.load("methods", name, NAMES)
+  local self <const> = kind.new(clip, targets, read_options(given, kind.options or {}))
   self.name = name
-  return setmetatable(self, {
-    __index = function(_, key)
-      local value <const> = kind[key]
-      if value ~= nil then
-        return value
-      end
-      return common[key]
-    end,
-    __name = "hoi.Method",
-    __tostring = function()
-      return ("Method %s, %d targets"):format(name, #targets)
-    end,
-  })
+  return kinds.object(self, kind, common, "hoi.Method", function()
+    return ("Method %s, %d targets"):format(name, #targets)
+  end)
 end
 
 -- What differs between two lists of classes; nil where they are alike.

@@ -1,7 +1,7 @@
 -- store: what is expensive to make and small to keep, on disk: one file for each thing, verified
 -- when it is read, made again when it is damaged or its key has changed. Safe to delete at any
 -- time.
-local cache <const> = require "hoi.cache"
+local digest <const> = require "hoi.digest"
 local json <const> = require "hoi.json"
 local read_options <const> = require "hoi.options"
 local records <const> = require "hoi.record"
@@ -35,7 +35,7 @@ local function bytes_in(folder)
 end
 
 function Store:path(id)
-  return ("%s/%s"):format(self.folder, cache.key { id })
+  return ("%s/%s"):format(self.folder, digest { id })
 end
 
 function Store:has(id)
@@ -131,9 +131,14 @@ function Store:__tostring()
   return ("Store %s"):format(self.folder)
 end
 
+local function default_folder()
+  local base <const> = os.getenv "XDG_CACHE_HOME" or ((os.getenv "HOME" or "/tmp") .. "/.cache")
+  return base .. "/hoi"
+end
+
 -- store(name, { key, limit, folder, say })
 return function(name, given)
-  local o <const> = read_options(given, { key = "", limit = 4e9, folder = cache.folder(),
+  local o <const> = read_options(given, { key = "", limit = 4e9, folder = default_folder(),
     say = function(text)
       io.stderr:write("hoi: ", text, "\n")
     end })
@@ -141,6 +146,6 @@ return function(name, given)
     error("store(name, options): a name of letters, digits, '_' and '-' wanted", 2)
   end
   local root <const> = o.folder .. "/" .. name
-  return setmetatable({ root = root, folder = root .. "/" .. cache.key { o.key }, key = o.key,
+  return setmetatable({ root = root, folder = root .. "/" .. digest { o.key }, key = o.key,
     limit = o.limit, say = o.say }, Store)
 end

@@ -1,7 +1,7 @@
 -- study: experiments of many cells. Each cell's result is kept in a file of its own as soon as it
 -- is there, named by all that it depends on: a study that was interrupted goes on, a changed
 -- setting is measured anew. And what comes out of them: tables, curves, pages.
-local cache <const> = require "hoi.cache"
+local digest <const> = require "hoi.digest"
 local json <const> = require "hoi.json"
 local system <const> = require "hoi.system"
 
@@ -19,7 +19,7 @@ end
 -- Gets the result of the cell that `what` (plain values) says all about: as it is kept, or of
 -- run(path), where path is a place for what a long run keeps on its way.
 function Study:cell(what, run)
-  local key <const> = cache.key { json.encode(what) }
+  local key <const> = digest { json.encode(what) }
   local path <const> = ("%s/%s.json"):format(self.folder, key)
   if system.kind(path) then
     local ok, file = pcall(json.load, path)
@@ -38,6 +38,40 @@ function Study:cell(what, run)
   end
   self.made = self.made + 1
   return result, false
+end
+
+-- Runs a script's main to its end. Ctrl-C ends the program with 130 and a line that says that the
+-- same command goes on where it was, in this folder. say(line): where that goes; default: stderr.
+function study.run(main, folder, say)
+  local function problem_of(problem)
+    return tostring(problem):find "interrupted!" and problem or debug.traceback(problem, 2)
+  end
+  local ok <const>, problem <const> = xpcall(main, problem_of)
+  if ok then
+    return
+  elseif not tostring(problem):find "interrupted!" then
+    error(problem, 0)
+  end
+  local line <const> = ("stopped; the same command goes on where it was (%s)"):format(folder)
+  if say then
+    say(line)
+  else
+    io.stderr:write(line, "\n")
+  end
+  os.exit(130, true)
+end
+
+-- Gets the list of a text "1,2,4", nil and why where it is none; for parsers of scripts' words.
+function study.numbers(text)
+  local list <const> = {}
+  for word in text:gmatch "[^,%s]+" do
+    local n <const> = math.tointeger(tonumber(word))
+    if not n or n < 1 then
+      return nil, ("'%s': whole numbers with commas between them wanted, as 1,2,4"):format(text)
+    end
+    list[#list + 1] = n
+  end
+  return list
 end
 
 -- Gets the mean of numbers and their deviation from it (the root of the mean square, as CoOp's

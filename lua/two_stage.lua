@@ -1,8 +1,12 @@
 -- two_stage: what all two-stage CLIP detectors of interactions share (UPT's frame): instances of
 -- several pictures as padded tensors, their ROI features on the tower's map, what the detector says
 -- beforehand, the loss of verbs, and how scores of verbs become scores of targets.
+local digest <const> = require "hoi.digest"
+local fill <const> = require "hoi.template"
 local losses <const> = require "hoi.losses"
+local make_store <const> = require "hoi.store"
 local nn <const> = require "hoi.nn"
+local normalisations <const> = require "hoi.normalisations"
 local pixels <const> = require "hoi.pixels"
 local tensors <const> = require "hoi.tensor"
 local spell <const> = require "hoi.targets".object_name
@@ -67,6 +71,15 @@ function two_stage.sentences(targets, columns, given)
   return list
 end
 
+-- What is read of each column: its sentence in o.template; o.sentences: as `given` above.
+function two_stage.texts(targets, columns, o)
+  local list <const> = two_stage.sentences(targets, columns, o.sentences)
+  for i, sentence in ipairs(list) do
+    list[i] = fill(o.template, sentence)
+  end
+  return list
+end
+
 -- (pairs, targets) of (pairs, columns).
 function two_stage.spread(logits, columns)
   return logits:transpose():rows(columns.of):transpose()
@@ -77,8 +90,7 @@ end
 -- How pictures become pixels: always warped. norm: the model's own mean and deviation, or
 -- "imagenet", with which the published codes feed CLIP. twice: first to the detector's size.
 function two_stage.picture(clip, norm, twice)
-  local p <const> = norm == "imagenet"
-    and { mean = { 0.485, 0.456, 0.406 }, std = { 0.229, 0.224, 0.225 } } or clip.preprocess
+  local p <const> = norm == "imagenet" and normalisations.imagenet or clip.preprocess
   return { size = clip.preprocess.size, warp = true, mean = p.mean, std = p.std, twice = twice }
 end
 
@@ -260,9 +272,7 @@ end
 
 -- Features (count, d) of texts by a frozen tower, kept on disk.
 function two_stage.encode(clip, texts)
-  local cache <const> = require "hoi.cache"
-  local key <const> = cache.key { clip:fingerprint(), "texts", table.concat(texts, "\n") }
-  return cache.tensor(key, function()
+  return make_store("texts", { key = clip:fingerprint() }):tensor(digest(texts), function()
     return clip:encode_text(texts, { truncate = true }):detach()
   end)
 end

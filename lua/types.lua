@@ -808,6 +808,19 @@ function Studies.open(folder) end
 ---@return boolean # whether it was kept
 function Study:cell(what, run) end
 
+--- Runs a script's main to its end; raises what it raises. Ctrl-C ends the program with status 130 and a line that says that
+--- the same command goes on where it was.
+---@param main fun()
+---@param folder string # of what is kept, for the line
+---@param say? fun(line: string) # where the line goes; default: stderr
+function Studies.run(main, folder, say) end
+
+--- Gets the list of a text "1,2,4", as words of a script give it.
+---@param text string
+---@return integer[]? # nil where it is none
+---@return string? # why
+function Studies.numbers(text) end
+
 --- Gets the mean and the deviation (the root of the mean square, as CoOp's tables have it).
 ---@param values number[]
 ---@return number
@@ -1846,27 +1859,6 @@ function Weights:tensor(name, options) end
 
 --- Closes the file; harmless when done again.
 function Weights:release() end
-
---- Tensors on disk by what they were made of (require "hoi.cache"): in XDG_CACHE_HOME/hoi or ~/.cache/hoi; safe to
---- delete at any time.
----@class hoi.cache
-local Cache = {}
-
---- Gets the folder in which everything lies.
----@return string
-function Cache.folder() end
-
---- Gets the key of a list of texts.
----@param parts string[] # all that the tensor depends on
----@return string # 32 letters
-function Cache.key(parts) end
-
---- Gets the tensor that is kept under a key; else makes it, and keeps it. A file that can not be read is made again, one
---- that can not be written is no failure.
----@param key string
----@param make fun(): hoi.Tensor
----@return hoi.Tensor
-function Cache.tensor(key, make) end
 
 ---------------------------------------------------------------------------- modules
 
@@ -3086,7 +3078,7 @@ function Classifier:parameters() end
 ---@return integer
 function Classifier:size() end
 
---- Writes what was learned as safetensors, with method, options, classes and the model's identity.
+--- Writes what was learned as safetensors, with method, options, classes and the model's fingerprint.
 ---@param path string
 function Classifier:save(path) end
 

@@ -5,6 +5,7 @@ local json <const> = require "hoi.json"
 local read_options <const> = require "hoi.options"
 
 local coco <const> = require "hoi.coco"
+local overlap <const> = require "hoi.box".overlap
 local coco_names <const>, coco_gaps <const> = coco.names, coco.gaps
 
 local function fail(...)
@@ -50,16 +51,6 @@ local function index(file, ...)
 end
 
 ---------------------------------------------------------------------------- ground truth of pairs
-
-local function overlap(a, b)
-  local width = math.min(a[3], b[3]) - math.max(a[1], b[1])
-  local height = math.min(a[4], b[4]) - math.max(a[2], b[2])
-  if width <= 0 or height <= 0 then
-    return 0
-  end
-  local both = width * height
-  return both / ((a[3] - a[1]) * (a[4] - a[2]) + (b[3] - b[1]) * (b[4] - b[2]) - both)
-end
 
 -- Adds a box unless it was there: one person of many pairs, drawn once for each, is one detection.
 local function add(detections, box, label, score)

@@ -1,5 +1,6 @@
 -- owlvit: the default detector: OWL-ViT or OWLv2, whose classes are sentences. Without a folder it
 -- is the small one of the drawn world inside the program.
+local fill <const> = require "hoi.template"
 local options <const> = require "hoi.options"
 local owlvit <const> = require "hoi.owlvit"
 
@@ -20,8 +21,7 @@ local function queries(model, labels, templates)
   for _, template in ipairs(templates) do
     local sentences <const> = {}
     for i, label in ipairs(labels) do
-      local text = template:gsub("{}", (label:gsub("_", " ")))
-      sentences[i] = text:gsub("%f[%a]a ([aeiou])", "an %1")
+      sentences[i] = fill(template, (label:gsub("_", " "))):gsub("%f[%a]a ([aeiou])", "an %1")
     end
     local features <const> = model:queries(sentences)
     sum = sum and sum + features or features

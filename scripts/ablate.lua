@@ -6,18 +6,6 @@ local hoi <const> = require "hoi"
 local json <const> = require "hoi.json"
 local study <const> = require "hoi.study"
 
-local function numbers(text)
-  local list <const> = {}
-  for word in text:gmatch "[^,%s]+" do
-    local n <const> = math.tointeger(tonumber(word))
-    if not n or n < 1 then
-      return nil, ("'%s': whole numbers with commas between them wanted, as 1,2,4"):format(text)
-    end
-    list[#list + 1] = n
-  end
-  return list
-end
-
 local STUDIES <const> = { "placement", "insertion_layer", "hidden_size", "residual_ratio" }
 
 local parser <const> = argparse("ablate.lua", "Runs the studies of CLIP-Adapter.")
@@ -27,8 +15,8 @@ parser:option("--data", "as of fewshot.lua: mini, a name of CoOp's, a folder, a 
   "mini")
 parser:option("--root", "the folder of CoOp's data sets", "data")
 parser:option("--model", "a CLIP's folder; without it the small CLIP of the drawn world")
-parser:option("--shots", "pictures of each class", "16"):convert(numbers)
-parser:option("--seeds", "seeds of the draws and of the training", "1,2,3"):convert(numbers)
+parser:option("--shots", "pictures of each class", "16"):convert(study.numbers)
+parser:option("--seeds", "seeds of the draws and of the training", "1,2,3"):convert(study.numbers)
 parser:option("--epochs", "of each training (default: 200; mini 100, inside the tower 40)")
   :convert(math.tointeger)
 parser:option("--alpha", "share of the adapter, where it is not what is studied", "0.6")
@@ -160,12 +148,4 @@ local function main()
   io.stderr:write(("%d cells measured, %d kept; %s\n"):format(cells.made, cells.kept, out))
 end
 
-local ok, message = xpcall(main, function(problem)
-  return tostring(problem):find "interrupted!" and problem or debug.traceback(problem, 2)
-end)
-if not ok and tostring(message):find "interrupted!" then
-  io.stderr:write(("stopped; the same command goes on where it was (%s/cells)\n"):format(out))
-  os.exit(130, true)
-elseif not ok then
-  error(message, 0)
-end
+study.run(main, out .. "/cells")

@@ -6,18 +6,6 @@ local json <const> = require "hoi.json"
 local recipes <const> = require "hoi.recipes"
 local study <const> = require "hoi.study"
 
-local function numbers(text)
-  local list <const> = {}
-  for word in text:gmatch "[^,%s]+" do
-    local n <const> = math.tointeger(tonumber(word))
-    if not n or n < 1 then
-      return nil, ("'%s': whole numbers with commas between them wanted, as 1,2,4"):format(text)
-    end
-    list[#list + 1] = n
-  end
-  return list
-end
-
 local parser <const> = argparse("fewshot.lua", "Compares few-shot classifiers.")
 parser:option("--method", "all, or some with commas between them: "
   .. table.concat(hoi.classifier.names, ", ") .. ", or files of your own", "all")
@@ -32,8 +20,8 @@ parser:option("--text", "with --features: words' features and their names (two f
   :count "*"
 parser:flag("--matched", "with --text: only classes whose name has words' features")
 parser:option("--model", "a CLIP's folder; without it the small CLIP of the drawn world")
-parser:option("--shots", "pictures of each class", "1,2,4,8,16"):convert(numbers)
-parser:option("--seeds", "seeds of the draws and of the training", "1,2,3"):convert(numbers)
+parser:option("--shots", "pictures of each class", "1,2,4,8,16"):convert(study.numbers)
+parser:option("--seeds", "seeds of the draws and of the training", "1,2,3"):convert(study.numbers)
 parser:option("--protocol", "how shots are drawn: coop, tip or lora", "coop")
   :choices { "coop", "tip", "lora" }
 parser:option("--part", "base: train and test on the first half of the classes, test on the others"
@@ -270,12 +258,4 @@ local function main()
     cells.made, cells.kept, out)
 end
 
-local ok, message = xpcall(main, function(problem)
-  return tostring(problem):find "interrupted!" and problem or debug.traceback(problem, 2)
-end)
-if not ok and tostring(message):find "interrupted!" then
-  say("stopped; the same command goes on where it was (%s/cells)", out)
-  os.exit(130, true)
-elseif not ok then
-  error(message, 0)
-end
+study.run(main, out .. "/cells", function(line) say("%s", line) end)

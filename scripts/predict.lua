@@ -25,18 +25,13 @@ parser:option("--out", "folder of the results", "out")
 parser:option("--html", "write a page of all pictures, complete in this one file")
 local args <const> = parser:parse()
 
-local function is_picture(name)
-  return name:lower():find "%.jpe?g$" or name:lower():find "%.png$" or name:lower():find "%.bmp$"
-end
-
 local function pictures_of(paths)
   local list <const> = {}
   for _, path in ipairs(paths) do
     if system.kind(path) == "folder" then
-      for _, name in ipairs(assert(system.list(path))) do
-        if is_picture(name) then
-          list[#list + 1] = path .. "/" .. name
-        end
+      local found <const> = hoi.data.folder(path)
+      for i = 1, #found do
+        list[#list + 1] = found[i].path
       end
     else
       list[#list + 1] = path

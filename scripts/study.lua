@@ -179,12 +179,4 @@ local function main()
     args.out))
 end
 
-local ok, message = xpcall(main, function(problem)
-  return tostring(problem):find "interrupted!" and problem or debug.traceback(problem, 2)
-end)
-if not ok and tostring(message):find "interrupted!" then
-  io.stderr:write(("stopped; the same command goes on where it was (%s/cells)\n"):format(args.out))
-  os.exit(130, true)
-elseif not ok then
-  error(message, 0)
-end
+study.run(main, args.out .. "/cells")

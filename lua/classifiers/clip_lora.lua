@@ -2,6 +2,7 @@
 -- block of both towers: y = W x + alpha / sqrt(rank) B A drop(x). Folded into the weights for use.
 local classifier <const> = require "hoi.classifier"
 local core <const> = require "hoi.clip.core"
+local fill <const> = require "hoi.template"
 local nn <const> = require "hoi.nn"
 local tensors <const> = require "hoi.tensor"
 
@@ -73,7 +74,7 @@ end
 function clip_lora:renew(classes)
   local prompts <const> = {}
   for i, class in ipairs(classes) do
-    prompts[i] = self.task.templates[1]:gsub("{}", (class:gsub("_", " "):gsub("%%", "%%%%")))
+    prompts[i] = fill(self.task.templates[1], (class:gsub("_", " ")))
   end
   self.task.classes = classes
   self.ids, self.ends = self.task.clip:tokenize(prompts)

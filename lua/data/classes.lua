@@ -1,6 +1,7 @@
 -- classes: pictures that each show one class, as few-shot classification takes them: CoOp's data
 -- sets, any folder of class folders, CSV files, the things of the drawn world.
 local benchmarks <const> = require "hoi.data.benchmarks"
+local dataset <const> = require "hoi.data.dataset"
 local json <const> = require "hoi.json"
 local labelled <const> = require "hoi.data.labelled"
 local python_random <const> = require "hoi.python_random"
@@ -12,8 +13,7 @@ local LEAST <const> = 4 -- pictures of a class that a split in three takes
 
 local function has_pictures(folder)
   for _, name in ipairs(system.list(folder) or {}) do
-    if name:lower():find "%.jpe?g$" or name:lower():find "%.png$" or name:lower():find "%.bmp$"
-      or name:lower():find "%.gif$" or name:lower():find "%.tga$" then
+    if dataset.is_picture(name) then
       return true
     end
   end

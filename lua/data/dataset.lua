@@ -87,6 +87,14 @@ function dataset.first(set, count)
   return dataset.new(fields, math.min(count, whole.size), whole.item)
 end
 
+local kinds <const> = { jpg = true, jpeg = true, png = true, bmp = true, gif = true, tga = true }
+
+-- Whether a file's name ends as those of pictures do that can be read.
+function dataset.is_picture(name)
+  local ending <const> = name:match "%.([^.]*)$"
+  return ending ~= nil and kinds[ending:lower()] == true
+end
+
 -- Gets the folder of a path, "." where it has none.
 function dataset.folder_of(path)
   return path:match "^(.*)/[^/]*$" or "."

@@ -2,7 +2,7 @@
 -- with one beginning, named as Tip-Adapter's caches: test_f, test_l, val_f, val_l, keys_16shots,
 -- keylabels_16shots; train_f, train_l where there is more to draw from.
 local benchmarks <const> = require "hoi.data.benchmarks"
-local cache <const> = require "hoi.cache"
+local digest <const> = require "hoi.digest"
 local json <const> = require "hoi.json"
 local labelled <const> = require "hoi.data.labelled"
 local read_options <const> = require "hoi.options"
@@ -148,7 +148,7 @@ local function print_of(x)
   end
   local first <const> = x:slice(1, 1, 1):bytes()
   return ("%.9g %.9g %s"):format((x * x):sum():item(), (x * tensors.tensor(weights)):sum():item(),
-    cache.key { first })
+    digest { first })
 end
 
 -- A text that tells this data set's features, words and classes from others'.
@@ -167,7 +167,7 @@ local function identity_of(self)
       parts[#parts + 1] = tostring(self.text.row_of[class])
     end
   end
-  return cache.key(parts)
+  return digest(parts)
 end
 
 local function open(path, o)

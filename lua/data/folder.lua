@@ -2,13 +2,6 @@
 local dataset <const> = require "hoi.data.dataset"
 local system <const> = require "hoi.system"
 
-local kinds <const> = { jpg = true, jpeg = true, png = true, bmp = true, gif = true, tga = true }
-
-local function is_picture(name)
-  local ending = name:match "%.([^.]*)$"
-  return ending and kinds[ending:lower()]
-end
-
 return function(path)
   if type(path) ~= "string" then
     error(("data.folder: the path of a folder expected, got %s"):format(type(path)), 2)
@@ -18,7 +11,7 @@ return function(path)
     local names, message = system.list(path)
     for _, name in ipairs(names or error("data.folder: " .. message, 2)) do
       local file = path:gsub("/+$", "") .. "/" .. name
-      if is_picture(name) and system.kind(file) == "file" then
+      if dataset.is_picture(name) and system.kind(file) == "file" then
         paths[#paths + 1] = file
       end
     end

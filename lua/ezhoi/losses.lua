@@ -81,9 +81,7 @@ function ezhoi_losses.negatives(self, e, classes, prior, labels)
   if any == 0 then
     return e:sum() * 0
   end
-  local scale <const> = (self.o.scale == "exp" and self.module.scale:exp() or self.module.scale)
-    * (self.o.halved and 0.5 or 1)
-  local logits <const> = e:matmul(classes.unit:rows(self.unseen):transpose()) * scale
+  local logits <const> = e:matmul(classes.unit:rows(self.unseen):transpose()) * self:scale()
   return (logits:softplus() * tensors.tensor(counted)):sum() * (1 / any)
 end
 

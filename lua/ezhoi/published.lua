@@ -1,5 +1,6 @@
 -- ezhoi.published: EZ-HOI's tensors under the names of its authors' checkpoints (their state dict),
 -- in both directions.
+local fill <const> = require "hoi.template"
 local tensors <const> = require "hoi.tensor"
 
 local published <const> = {}
@@ -99,7 +100,7 @@ end
 local function classes_of(method, tokens)
   local t <const>, list <const> = method.clip.text, {}
   for i, sentence in ipairs(method.sentences) do
-    list[i] = method.o.template:gsub("{}", (sentence:gsub("%%", "%%%%")))
+    list[i] = fill(method.o.template, sentence)
   end
   local ids <const>, ends <const> = method.clip:tokenize(list)
   local n <const> = #ids[1]

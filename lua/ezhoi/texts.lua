@@ -1,18 +1,11 @@
 -- ezhoi.texts: the text side of EZ-HOI: which classes are read, their sentences, the prompts before
 -- them, and the unseen prompt learner.
+local fill <const> = require "hoi.template"
 local learners <const> = require "hoi.learners"
 local tensors <const> = require "hoi.tensor"
 local two_stage <const> = require "hoi.two_stage"
 
 local texts <const> = {}
-
-local function fill(template, ...)
-  local values <const>, i = { ... }, 0
-  return (template:gsub("{}", function()
-    i = i + 1
-    return values[i]
-  end))
-end
 
 -- Sentences of the classes; the published V-COCO run took HICO-DET's names.
 local function sentences_of(self)

@@ -1,6 +1,7 @@
 -- ada_cm: ADA-CM (Lei et al. 2023): pairs are named by what they share with remembered pairs of the
 -- training pictures, and with texts. Trained, the memory and the texts become free tensors over an
 -- adapted tower's regions; without training (training = false) crops meet the memory as it is.
+local box <const> = require "hoi.box"
 local learners <const> = require "hoi.learners"
 local nn <const> = require "hoi.nn"
 local pixels <const> = require "hoi.pixels"
@@ -42,10 +43,7 @@ function ada_cm.new(clip, targets, o)
     object_features = two_stage.object_features(clip),
     scoring = { prior_power = 2.8, compete = o.training and "none" or "valid" },
   }
-  local texts <const> = {}
-  for i, sentence in ipairs(two_stage.sentences(targets, self.columns, o.sentences)) do
-    texts[i] = o.template:gsub("{}", (sentence:gsub("%%", "%%%%")))
-  end
+  local texts <const> = two_stage.texts(targets, self.columns, o)
   local text <const> = two_stage.encode(clip, texts):normalize()
   self.module = nn.module(o.training and {
     prior = learners.prior_tokens(d, { bottleneck = o.adapter_width }),
@@ -57,21 +55,10 @@ function ada_cm.new(clip, targets, o)
     tensors.zeros { 0, #self.columns.all })
 end
 
-local function overlap(a, b)
-  local w <const> = math.min(a[3], b[3]) - math.max(a[1], b[1])
-  local h <const> = math.min(a[4], b[4]) - math.max(a[2], b[2])
-  local both <const> = math.max(w, 0) * math.max(h, 0)
-  return both / ((a[3] - a[1]) * (a[4] - a[2]) + (b[3] - b[1]) * (b[4] - b[2]) - both)
-end
-
 -- Unit features of the squares around boxes.
 local function crops(self, image, boxes)
   local x <const> = pixels.crops(image, boxes, self.clip.preprocess, 1, 1)
   return self.clip:encode_pixels(x):normalize():detach()
-end
-
-local function union(h, o)
-  return { math.min(h[1], o[1]), math.min(h[2], o[2]), math.max(h[3], o[3]), math.max(h[4], o[4]) }
 end
 
 -- Remembers up to `shots` annotated pairs of each column, the first of a data set's pictures. One
@@ -94,14 +81,14 @@ function ada_cm:remember(data, given)
           row[k] = 0
         end
         for _, b in ipairs(item.annotations) do
-          if b.object == a.object and overlap(a.human_box, b.human_box) > 0.6
-            and overlap(a.object_box, b.object_box) > 0.6 then
+          if b.object == a.object and box.overlap(a.human_box, b.human_box) > 0.6
+            and box.overlap(a.object_box, b.object_box) > 0.6 then
             row[column[b.target]] = 1
           end
         end
         row[c] = 1
         local three <const> = crops(self, item.image,
-          { a.human_box, a.object_box, union(a.human_box, a.object_box) })
+          { a.human_box, a.object_box, box.union(a.human_box, a.object_box) })
         pairs_of[#pairs_of + 1] = three:slice(1, 1, 2):reshape(1, -1)
         unions[#unions + 1], labels[#labels + 1] = three:slice(1, 3, 3), row
       end

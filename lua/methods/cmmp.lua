@@ -30,10 +30,7 @@ function cmmp.new(clip, targets, o)
     picture = two_stage.picture(clip, o.picture_norm),
     object_features = two_stage.object_features(clip),
   }
-  local texts <const> = {}
-  for i, sentence in ipairs(two_stage.sentences(targets, self.columns, o.sentences)) do
-    texts[i] = o.template:gsub("{}", (sentence:gsub("%%", "%%%%")))
-  end
+  local texts <const> = two_stage.texts(targets, self.columns, o)
   self.ids, self.ends = clip:tokenize(texts, { truncate = true })
   local context <const> = math.min(o.context, t.places - #self.ids[1])
   if context < 1 then

@@ -203,11 +203,15 @@ function ezhoi:pair_features(samples, maps)
   return o.normalized and e:normalize() or e
 end
 
+-- The factor of the logits.
+function ezhoi:scale()
+  local scale <const> = self.module.scale
+  return (self.o.scale == "exp" and scale:exp() or scale) * (self.o.halved and 0.5 or 1)
+end
+
 -- Logits (pairs, columns).
 function ezhoi:score(e, classes)
-  local o <const> = self.o
-  local scale <const> = (o.scale == "exp" and self.module.scale:exp() or self.module.scale)
-    * (o.halved and 0.5 or 1)
+  local o <const>, scale <const> = self.o, self:scale()
   if o.compete == "softmax" then
     return learners.share_logits(e:matmul(classes.unit:transpose()) * scale, self.column_of,
       #self.columns.all)

@@ -1,7 +1,9 @@
 -- zero_shot: CLIP as it is. A pair is seen through the square around its union box (view "crop"),
 -- or through the pooled patches of its human and its object ("roi"), or both; a class is the mean
 -- of its names and of its descriptions.
-local cache <const> = require "hoi.cache"
+local digest <const> = require "hoi.digest"
+local fill <const> = require "hoi.template"
+local make_store <const> = require "hoi.store"
 local pixels <const> = require "hoi.pixels"
 local tensors <const> = require "hoi.tensor"
 
@@ -28,7 +30,7 @@ local function groups_of(target, o)
   end
   if #names == 0 then
     for i, template in ipairs(o.templates) do
-      names[i] = template:gsub("{}", (target.sentence:gsub("%%", "%%%%")))
+      names[i] = fill(template, target.sentence)
     end
   end
   local descriptions <const> = target.descriptions or {}
@@ -74,13 +76,13 @@ local function encode(self)
 end
 
 function zero_shot:classes()
-  local parts <const> = { self.clip:identity(), self.o.text }
+  local parts <const> = { self.o.text }
   for _, target in ipairs(self.targets) do
     for _, group in ipairs(groups_of(target, self.o)) do
       parts[#parts + 1] = table.concat(group, "\n")
     end
   end
-  return cache.tensor(cache.key(parts), function()
+  return make_store("texts", { key = self.clip:identity() }):tensor(digest(parts), function()
     return encode(self)
   end)
 end

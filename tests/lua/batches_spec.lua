@@ -5,7 +5,7 @@ local json = require "hoi.json"
 local system = require "hoi.system"
 local scratch = dofile "tests/lua/scratch.lua"
 
-local folder
+local folder = scratch.folder() -- of this run
 local preprocess = { size = 24, mean = { 0.5, 0.5, 0.5 }, std = { 0.25, 0.25, 0.25 } }
 
 local function world(options)
@@ -32,10 +32,6 @@ local function content(batch)
   end
   return table.concat(parts, "\n")
 end
-
-setup(function()
-  folder = scratch.folder()
-end)
 
 teardown(function()
   scratch.remove(folder)

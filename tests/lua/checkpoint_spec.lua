@@ -7,11 +7,7 @@ local system = require "hoi.system"
 local says = dofile "tests/lua/expect.lua".says
 local scratch = dofile "tests/lua/scratch.lua"
 
-local folder, program = nil, arg[-1]
-
-setup(function()
-  folder = scratch.folder()
-end)
+local folder, program = scratch.folder(), arg[-1] -- the folder of this run
 
 teardown(function()
   scratch.remove(folder)

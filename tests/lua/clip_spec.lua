@@ -8,7 +8,7 @@ local scratch = dofile "tests/lua/scratch.lua"
 local near, says = expect.near, expect.says
 
 local golden = "tests/golden/"
-local folder -- of this run, for what is saved
+local folder = scratch.folder() -- of this run, for what is saved
 
 local function same_bits(a, b)
   assert.are.same(a.shape, b.shape)
@@ -66,10 +66,6 @@ local function new_folder(name)
   system.make_folder(path)
   return path
 end
-
-setup(function()
-  folder = scratch.folder()
-end)
 
 teardown(function()
   scratch.remove(folder)
@@ -139,6 +135,19 @@ describe("a clip", function()
     local pixels = hoi.randn { 1, 3, 30, 30 }
     near(wide:encode_pixels(pixels), half:encode_pixels(pixels), 1e-6, "features")
     says("use :float():train()", half.train, half)
+  end)
+
+  it("that was trained is another: nothing kept of its classes is taken for its own", function()
+    local clip <close> = hoi.clip()
+    local targets = hoi.targets "mini"
+    local identity, fingerprint = clip:identity(), clip:fingerprint()
+    local classes = hoi.method("zero_shot", clip, targets):classes()
+    local bias = clip:train "^text_model.final_layer_norm.bias"[1][2]
+    bias:write(bias:detach() + hoi.randn(bias.shape))
+    assert.are_not.equal(identity, clip:identity())
+    assert.are_not.equal(fingerprint, clip:fingerprint())
+    local again = hoi.method("zero_shot", clip, targets):classes()
+    assert.is_true((classes - again):abs():max():item() > 1e-2)
   end)
 
   it("cuts texts behind the longest end, which changes nothing", function()

@@ -10,7 +10,7 @@ local scratch = dofile "tests/lua/scratch.lua"
 
 local shared = os.getenv "HOI_DATA" or "../shared/data"
 
-local folder -- of this run
+local folder = scratch.folder() -- of this run
 
 local function write(name, text)
   return scratch.write(folder .. "/" .. name, text)
@@ -30,10 +30,6 @@ local function count(set)
   end
   return n
 end
-
-setup(function()
-  folder = scratch.folder()
-end)
 
 teardown(function()
   scratch.remove(folder)

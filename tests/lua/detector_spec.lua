@@ -10,7 +10,7 @@ local centre = build .. "/plugins/centre.so"
 local corner = "plugins/corner.lua"
 local shared = "../shared/data/"
 
-local folder -- of this run
+local folder = scratch.folder() -- of this run
 
 local function write(name, text)
   return scratch.write(folder .. "/" .. name, text)
@@ -49,10 +49,6 @@ local function lua_plugin(name, body, more)
       close = function() end,
       %s }]]):format(name, body, more or ""))
 end
-
-setup(function()
-  folder = scratch.folder()
-end)
 
 teardown(function()
   scratch.remove(folder)

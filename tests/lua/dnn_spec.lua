@@ -2,6 +2,7 @@
 -- detectors on photos, where the shared data is there.
 local hoi = require "hoi"
 local core = require "hoi.detector.core"
+local overlap = require "hoi.box".overlap
 local json = require "hoi.json"
 local system = require "hoi.system"
 local scratch = dofile "tests/lua/scratch.lua"
@@ -41,16 +42,6 @@ local function picture(width, height)
     end
   end
   return hoi.image.new(width, height, table.concat(bytes))
-end
-
-local function overlap(a, b)
-  local width = math.min(a[3], b[3]) - math.max(a[1], b[1])
-  local height = math.min(a[4], b[4]) - math.max(a[2], b[2])
-  if width <= 0 or height <= 0 then
-    return 0
-  end
-  local both = width * height
-  return both / ((a[3] - a[1]) * (a[4] - a[2]) + (b[3] - b[1]) * (b[4] - b[2]) - both)
 end
 
 describe("dnn", function()

@@ -2,6 +2,7 @@
 -- plot.
 local hoi = require "hoi"
 local json = require "hoi.json"
+local says = dofile "tests/lua/expect.lua".says
 
 local shared = os.getenv "HOI_DATA" or "../shared/data"
 
@@ -20,6 +21,13 @@ local function oracle(data, targets, wrong)
     return truth
   end }
 end
+
+describe("hoi.method", function()
+  it("proposes the nearest name for a method that is not there", function()
+    says("no 'ez_hoi' among the program's methods (did you mean 'ezhoi'?): zero_shot, ezhoi,",
+      hoi.method, "ez_hoi")
+  end)
+end)
 
 describe("evaluate", function()
   it("is perfect for who knows the truth, over seen and unseen classes", function()

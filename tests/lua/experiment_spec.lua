@@ -10,11 +10,7 @@ local says = dofile "tests/lua/expect.lua".says
 local scratch = dofile "tests/lua/scratch.lua"
 
 local shared = os.getenv "HOI_DATA" or "../shared/data"
-local folder -- of this run
-
-setup(function()
-  folder = scratch.folder()
-end)
+local folder = scratch.folder() -- of this run
 
 teardown(function()
   scratch.remove(folder)

@@ -10,7 +10,7 @@ local scratch = dofile "tests/lua/scratch.lua"
 
 local shared = os.getenv "HOI_DATA" or "../shared/data"
 local golden = json.load "tests/golden/random.json"
-local folder -- of this run
+local folder = scratch.folder() -- of this run
 
 local function write(name, text)
   return scratch.write(folder .. "/" .. name, text)
@@ -31,10 +31,6 @@ local function labels_of(items)
   end
   return list
 end
-
-setup(function()
-  folder = scratch.folder()
-end)
 
 teardown(function()
   scratch.remove(folder)

@@ -7,7 +7,7 @@ local scratch = dofile "tests/lua/scratch.lua"
 local run, works = program.run, program.works
 local read = scratch.read
 
-local folder -- of this run
+local folder = scratch.folder() -- of this run
 
 -- The words of a comparison on very few pictures, with very short trainings.
 local function few(out, ...)
@@ -17,10 +17,6 @@ local function few(out, ...)
     "tip_adapter.steps_beta=3", "--set", "tip_adapter_f.steps_beta=3", "--set",
     "linear_probe.bisections=1", "--out", folder .. "/" .. out, ...
 end
-
-setup(function()
-  folder = scratch.folder()
-end)
 
 teardown(function()
   scratch.remove(folder)

@@ -269,6 +269,18 @@ describe("The linear probe", function()
   end)
 end)
 
+describe("a saved classifier", function()
+  it("comes back with a CLIP that is one file of OpenAI's", function()
+    local path = temporary()
+    local clip <close> = hoi.clip(golden .. "archives/script.pt",
+      { config = golden .. "clip_quick/config.json" })
+    local task = { classes = NAMES, clip = clip }
+    local model = hoi.classifier("zero_shot", task)
+    model:save(path)
+    near(model:classes(), hoi.classifier.load(path, task):classes(), 0, "classes")
+  end)
+end)
+
 describe("CoOp", function()
   for case, o in pairs {
     coop_end = { position = "end" }, coop_middle = { position = "middle" },
@@ -385,7 +397,7 @@ describe("A classifier", function()
       assert.are.same(model.chosen, again.chosen)
       says("is of the classes [\"dog\"", classifier.load, path,
         { classes = { "dog", "cat", "cup", "42" }, clip = clip })
-      says("clip_quick", classifier.load, path, { classes = NAMES, clip = other })
+      says(clip:fingerprint(), classifier.load, path, { classes = NAMES, clip = other })
       os.remove(path)
     end
   end)

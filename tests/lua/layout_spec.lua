@@ -11,7 +11,7 @@ local golden = "tests/golden/"
 local archives = golden .. "archives/"
 local quick_config = golden .. "clip_quick/config.json"
 local texts = { "a dog", "a photo of a red horse", "" }
-local folder -- of this run
+local folder = scratch.folder() -- of this run
 
 local function new_folder(name)
   local path = folder .. "/" .. name
@@ -82,10 +82,6 @@ local function make_wide(path)
   end
   clip:save(path)
 end
-
-setup(function()
-  folder = scratch.folder()
-end)
 
 teardown(function()
   scratch.remove(folder)

@@ -11,7 +11,7 @@ local scratch = dofile "tests/lua/scratch.lua"
 local run, works = program.run, program.works
 local read, write = scratch.read, scratch.write
 
-local folder -- of this run
+local folder = scratch.folder() -- of this run
 
 -- Names of the files below a folder.
 local function files_below(path, list)
@@ -30,10 +30,6 @@ end
 local model_files = {
   "config.json", "merges.txt", "model.safetensors", "preprocessor_config.json", "vocab.json",
 }
-
-setup(function()
-  folder = scratch.folder()
-end)
 
 teardown(function()
   scratch.remove(folder)

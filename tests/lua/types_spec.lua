@@ -7,7 +7,7 @@ local repl = require "hoi.repl"
 local described = help.parse(embedded.read "lua/types.lua")
 
 -- The modules that scripts get by require alone.
-local required = { "cache", "checkpoint", "coco", "gallery", "options", "pixels", "python_random",
+local required = { "checkpoint", "coco", "gallery", "options", "pixels", "python_random",
   "recipes", "study", "system", "training" }
 
 local function sorted_keys(set)
