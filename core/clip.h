@@ -71,9 +71,13 @@ typedef struct hoi_clip_layout {
     const char *prefix, *visual, *text;
 } hoi_clip_layout;
 
-/* Fills every parameter from a file. Matrices stay F16 or BF16 where the file has them so and widen
-   is false. Fails naming the first that is missing or of another shape. */
-bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout, bool widen);
+/* What matrices are kept as: F16 or BF16 where the file has them so; all as floats; or all that are
+   multiplied as BF16, whose products round the other side too (launch_bfloat). */
+typedef enum hoi_clip_values { HOI_CLIP_STORED, HOI_CLIP_FLOAT, HOI_CLIP_BFLOAT } hoi_clip_values;
+
+/* Fills every parameter from a file. Fails naming the first that is missing or of another shape. */
+bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout,
+                   hoi_clip_values values);
 /* Adds the same weights to a file to be written: by Hugging Face's names and shapes, their bits and
    types as they are; a ResNet's arrays as they are called, after "visual.". */
 bool hoi_clip_export(const hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout,

@@ -219,23 +219,50 @@ static bool one_dtype(const source *s) {
     return true;
 }
 
-bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout, bool widen) {
+/* What a parameter is kept as. Positions are added, not multiplied: they stay float. */
+static hoi_dtype dtype_of(const hoi_parameter *p, const source *s, hoi_clip_values values,
+                          bool *rounds) {
+    hoi_dtype dtype = s->parts[0]->dtype;
+    *rounds = false;
+    if (p->rank != 2 || values == HOI_CLIP_FLOAT || strstr(p->name, "position_embedding"))
+        return HOI_F32;
+    if (values == HOI_CLIP_BFLOAT && !strstr(p->name, "token_embedding")) {
+        *rounds = true;
+        return HOI_BF16;
+    }
+    return (dtype == HOI_F16 || dtype == HOI_BF16) && one_dtype(s) ? dtype : HOI_F32;
+}
+
+static void narrow(unsigned char *bytes, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+        float value;
+        memcpy(&value, bytes + (size_t)i * sizeof value, sizeof value);
+        uint16_t bits = hoi_float_to_bf16(value);
+        memcpy(bytes + (size_t)i * sizeof bits, &bits, sizeof bits);
+    }
+}
+
+bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout,
+                   hoi_clip_values values) {
+    if (values == HOI_CLIP_BFLOAT && !launch_bfloat(clip->device))
+        return false;
     for (int i = 0; i < clip->parameter_count; ++i) {
         hoi_parameter *p = &clip->parameters[i];
         source s;
         if (!find_source(file, layout, p->name, &s))
             return false;
-        hoi_dtype dtype = s.parts[0]->dtype;
-        /* positions are added, not multiplied: they stay float */
-        bool half = !widen && p->rank == 2 && (dtype == HOI_F16 || dtype == HOI_BF16) &&
-                    one_dtype(&s) && !strstr(p->name, "position_embedding");
-        unsigned char *bytes = values_of(file, &s, p, !half);
-        hoi_tensor *made = bytes ? hoi_tensor_stored(clip->device, p->rank, p->shape,
-                                                     half ? dtype : HOI_F32, bytes)
-                                 : NULL;
+        bool rounds;
+        hoi_dtype dtype = dtype_of(p, &s, values, &rounds);
+        bool as_it_is = dtype != HOI_F32 && dtype == s.parts[0]->dtype && one_dtype(&s);
+        unsigned char *bytes = values_of(file, &s, p, !as_it_is);
+        if (bytes && dtype != HOI_F32 && !as_it_is)
+            narrow(bytes, count_of(p));
+        hoi_tensor *made =
+            bytes ? hoi_tensor_stored(clip->device, p->rank, p->shape, dtype, bytes) : NULL;
         free(bytes);
         if (!made)
             return false;
+        made->rounds = rounds;
         hoi_tensor_free(*p->slot);
         *p->slot = made;
     }

@@ -199,7 +199,8 @@ static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
                   .c = hoi_tensor_span(y),
                   .c_row = n,
                   .activation = (hoi_activation)a->n[0],
-                  .alpha = 1.0f};
+                  .alpha = 1.0f,
+                  .bfloat = w->rounds};
     if (bias)
         g.bias = hoi_tensor_span(bias);
     if (residual)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OVER_ROWS, OVER_COLUMNS, WINOGRAD }; /* what a product sums over; or 16 of them */
+enum { OVER_ROWS, OVER_COLUMNS, WINOGRAD, PAIRS }; /* what a product sums over; or 16 of them */
 
 struct hoi_packed {
     int kind;
@@ -223,6 +223,7 @@ hoi_tensor *hoi_tensor_view(const hoi_tensor *x, int64_t at, int rank, const int
         return NULL;
     }
     y->storage = x->storage;
+    y->rounds = x->rounds;
     ++y->storage->references;
     y->offset = x->offset + at;
     return y;
@@ -256,6 +257,22 @@ static void keep_pack(const hoi_tensor *x, int kind, int n, int k, const hoi_pac
     }
 }
 
+/* hoi_tensor_pack of a matrix (n, k) in pairs of bfloat16. */
+static bool pack_pairs(const hoi_tensor *x, bool keep, hoi_pack *pack, hoi_buffer **made) {
+    hoi_device *device = hoi_tensor_device(x);
+    int n = (int)x->shape[0], k = (int)x->shape[1];
+    if (find_pack(x, PAIRS, n, k, pack))
+        return true;
+    int64_t size = launch_pairs_size(n, k, pack);
+    pack->span = (hoi_span){hoi_buffer_new(device, (size_t)size * hoi_dtype_bytes(HOI_BF16)), 0};
+    if (!pack->span.buffer || !launch_pairs(device, hoi_tensor_span(x), n, k, pack)) {
+        hoi_buffer_free(pack->span.buffer);
+        return false;
+    }
+    keep_pack(x, PAIRS, n, k, pack, keep, made);
+    return true;
+}
+
 bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack,
                      hoi_buffer **made) {
     hoi_device *device = hoi_tensor_device(x);
@@ -263,6 +280,8 @@ bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack
     int64_t count = rows > 0 && cols > 0 ? hoi_tensor_count(x) / (rows * cols) : 1;
     int n = (int)(across ? rows : cols), k = (int)(across ? cols : rows);
     *made = NULL;
+    if (x->rounds && across && x->rank == 2 && launch_pairs_fit(device, k))
+        return pack_pairs(x, keep, pack, made);
     if (find_pack(x, across ? OVER_COLUMNS : OVER_ROWS, n, k, pack))
         return true;
     pack->type = x->dtype == HOI_F32   ? HOI_STORED_FLOAT

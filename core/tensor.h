@@ -24,6 +24,7 @@ typedef struct hoi_tensor {
     int rank;
     int64_t shape[HOI_RANK];
     hoi_dtype dtype;         /* HOI_F32; HOI_F16 and HOI_BF16 only for stored weights */
+    bool rounds;             /* BF16: a layer's products with it round the other side as well */
     bool trainable;          /* a leaf that collects a gradient */
     struct hoi_tensor *grad; /* of a trainable leaf, after backward; owned */
     hoi_node *node; /* how it was computed, where a trainable tensor can be reached; owned */
@@ -67,7 +68,8 @@ hoi_tensor *hoi_tensor_detach(const hoi_tensor *x);
 
 /* Gets x, a matrix (rows, cols) or a batch of them, as the right side of a product. across: the
    product sums over its columns (x is the usual weight (out, in)); else over its rows. Kept with
-   the storage until the content changes when `keep`. The caller frees `made` (NULL where kept). n:
+   the storage until the content changes when `keep`. Pairs of bfloat16 where x->rounds, it is
+   taken across and they fit. The caller frees `made` (NULL where kept). n:
    columns of the product, k: what is summed, count: matrices. */
 bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack,
                      hoi_buffer **made);

@@ -47,28 +47,31 @@ static int begin(lua_State *L) {
     return hoi_clip_begin(bind_check(L, 1, CLIP)) ? 0 : bind_raise(L);
 }
 
-/* Reads {layout, prefix, visual, text, widen} at 3: how the file at 2 names its weights.
+/* Reads {layout, prefix, visual, text, dtype} at 3: how the file at 2 names its weights.
  */
-static hoi_clip_layout read_layout(lua_State *L, bool *widen) {
-    static const char *const names[] = {"layout", "prefix", "visual", "text", "widen", NULL};
+static hoi_clip_layout read_layout(lua_State *L, hoi_clip_values *values) {
+    static const char *const names[] = {"layout", "prefix", "visual", "text", "dtype", NULL};
     bind_options(L, 3, names);
     const char *layout = bind_string(L, 3, "layout", "huggingface");
     bool openai = strcmp(layout, "openai") == 0;
     if (!openai && strcmp(layout, "huggingface") != 0)
         luaL_error(L, "clip: layout '%s'; huggingface and openai are known", layout);
-    *widen = bind_boolean(L, 3, "widen", false);
+    const char *dtype = bind_string(L, 3, "dtype", "stored");
+    *values = strcmp(dtype, "bfloat16") == 0  ? HOI_CLIP_BFLOAT
+              : strcmp(dtype, "float32") == 0 ? HOI_CLIP_FLOAT
+                                              : HOI_CLIP_STORED;
     return (hoi_clip_layout){openai, bind_string(L, 3, "prefix", ""),
                              bind_string(L, 3, "visual", "visual."), bind_string(L, 3, "text", "")};
 }
 
-/* fill(clip, file, {layout, prefix, visual, text, widen}) */
+/* fill(clip, file, {layout, prefix, visual, text, dtype}) */
 static int fill(lua_State *L) {
-    bool widen;
+    hoi_clip_values values;
     lua_settop(L, 3);
     hoi_clip *clip = bind_check(L, 1, CLIP);
     hoi_weights *file = bind_check(L, 2, HOI_WEIGHTS);
-    hoi_clip_layout layout = read_layout(L, &widen);
-    if (!hoi_clip_fill(clip, file, &layout, widen))
+    hoi_clip_layout layout = read_layout(L, &values);
+    if (!hoi_clip_fill(clip, file, &layout, values))
         return bind_raise(L);
     lua_settop(L, 1);
     return 1;
@@ -77,11 +80,11 @@ static int fill(lua_State *L) {
 /* export(clip, file, {layout, prefix, visual, text}, path): the file's weights as Hugging Face's
    model.safetensors. */
 static int export(lua_State *L) {
-    bool widen;
+    hoi_clip_values values;
     lua_settop(L, 4);
     const hoi_clip *clip = bind_check(L, 1, CLIP);
     hoi_weights *file = bind_check(L, 2, HOI_WEIGHTS);
-    hoi_clip_layout layout = read_layout(L, &widen);
+    hoi_clip_layout layout = read_layout(L, &values);
     const char *path = luaL_checkstring(L, 4);
     hoi_safetensors_writer *writer = hoi_safetensors_writer_new();
     bool ok = writer && hoi_safetensors_writer_metadata(writer, "format", "pt") &&

@@ -16,6 +16,7 @@ local pixels <const> = require "hoi.pixels"
 local resnet <const> = require "hoi.resnet"
 
 local EMBEDDED <const> = "lua/models/clip" -- CLIP of the drawn world, inside the program
+local DTYPES <const> = { stored = true, float32 = true, bfloat16 = true }
 
 local Clip <const> = { __name = "hoi.Clip" }
 Clip.__index = Clip
@@ -67,7 +68,7 @@ local function new(given)
 end
 
 -- The program's own model, in its folder `inside`.
-local function open_embedded(inside, widen)
+local function open_embedded(inside, dtype)
   local function part(name)
     return embedded.read(inside .. "/" .. name)
   end
@@ -78,7 +79,7 @@ local function open_embedded(inside, widen)
     tokenizer = tokenizers.memory(part "vocab.json", part "merges.txt"),
   }
   local file <close> = safetensors.embedded(inside .. "/model.safetensors")
-  core.fill(self.core, file, { prefix = "owlvit.", widen = widen })
+  core.fill(self.core, file, { prefix = "owlvit.", dtype = dtype })
   return assemble(self, nil, json.decode(part "preprocessor_config.json"))
 end
 
@@ -111,12 +112,11 @@ local function open(path, given)
   local o <const> = options(given, {
     dtype = "stored", embedded = EMBEDDED, activation = false, tokenizer = false, config = false,
   })
-  if o.dtype ~= "stored" and o.dtype ~= "float32" then
-    error(("clip: dtype '%s'; stored and float32 are known"):format(o.dtype), 3)
+  if not DTYPES[o.dtype] then
+    error(("clip: dtype '%s'; stored, float32 and bfloat16 are known"):format(o.dtype), 3)
   end
-  local widen <const> = o.dtype == "float32"
   if not path then
-    return open_embedded(o.embedded, widen)
+    return open_embedded(o.embedded, o.dtype)
   end
   local found <const> = layout.open(path, o)
   local file <close>, names <const> = found.file, found.names
@@ -127,7 +127,7 @@ local function open(path, given)
   }
   core.fill(self.core, file, {
     layout = names.layout, prefix = names.prefix, visual = names.visual, text = names.text,
-    widen = widen,
+    dtype = o.dtype,
   })
   if found.log then
     io.stderr:write(found.log, "\n")

@@ -75,6 +75,10 @@ const char *hoi_cl_name(cl_int status) {
     return status == -1001 ? "CL_PLATFORM_NOT_FOUND" : "unknown CL status";
 }
 
+bool hoi_on_pocl(const hoi_device *device) {
+    return strstr(device->info.platform, "Portable Computing Language") != NULL;
+}
+
 /* ---- listing and choosing ---- */
 
 typedef struct found {

@@ -16,7 +16,8 @@ typedef struct hoi_span {
 typedef enum hoi_storage_type {
     HOI_STORED_FLOAT,
     HOI_STORED_HALF,
-    HOI_STORED_BFLOAT
+    HOI_STORED_BFLOAT,
+    HOI_STORED_PAIRS /* of a pack only: bfloat16, rows of k in pairs (launch_pairs) */
 } hoi_storage_type;
 
 typedef enum hoi_activation { HOI_LINEAR, HOI_QUICK_GELU, HOI_GELU, HOI_RELU } hoi_activation;
@@ -78,6 +79,17 @@ bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack
    at n * lead + k. in_step, out_step: elements from one matrix to the next. */
 bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count,
                  int64_t in_step, int64_t out_step, const hoi_pack *out);
+
+/* True where products of bfloat16 are faster than those of floats: processors with AVX-512 BF16
+   (and AMX), tensor cores. Else false after hoi_fail: the message tells what is missing. The
+   environment's HOI_TENSOR_CORES=0 leaves AMX out. */
+bool launch_bfloat(hoi_device *device);
+/* Whether sums over k can be of pairs; else, and on graphics processors, a plain pack is wanted. */
+bool launch_pairs_fit(const hoi_device *device, int k);
+/* Gets the elements of a pack of pairs of a bfloat16 matrix (n, k), and sets its type and width. */
+int64_t launch_pairs_size(int n, int k, hoi_pack *pack);
+/* Packs such a matrix. A product with it rounds the other side as well; sums are of floats. */
+bool launch_pairs(hoi_device *device, hoi_span in, int n, int k, const hoi_pack *out);
 
 /* Windows of pictures (pictures, height, width, channels): kernel x kernel values of each channel,
    `stride` apart, zeros `pad` wide around; places: pictures * rows * columns. */

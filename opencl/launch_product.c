@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether kernels may ask for memory ahead as this driver's compiler lets them. */
-static bool on_pocl(const hoi_device *device) {
-    return strstr(device->info.platform, "Portable Computing Language") != NULL;
-}
-
 /* ---- matrix products ---- */
 
 /* Tiles of accumulators that fill the registers without spilling, best first. columns: vectors of a
@@ -115,7 +110,7 @@ static bool launch_gradient(hoi_device *device, const hoi_gemm *g, const struct 
     int64_t chunk = 1, piece = 1, depth = g->n > 512 ? 2 * ACROSS_DEPTH : ACROSS_DEPTH;
     deal(device, tile, g, depth, &chunk, &piece);
     snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DPREFETCH=%d", tile->columns, tile->rows,
-             on_pocl(device));
+             hoi_on_pocl(device));
     return hoi_run(
         device,
         &(hoi_job){"cpu/gradient.cl",
@@ -146,6 +141,8 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
         return true;
     if (device->set.gpu)
         return hoi_gemm_groups(device, g, (int64_t)flags, bias, residual, before);
+    if (g->b.type == HOI_STORED_PAIRS)
+        return hoi_gemm_pairs(device, g, flags, bias, residual, before);
     const struct tile *tile = tile_of_width(device, g->b.width);
     if (g->a_across)
         return launch_gradient(device, g, tile, flops);
@@ -184,7 +181,7 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     }
     snprintf(defines, sizeof defines,
              "-DNV=%d -DMR=%d -DB_TYPE=%d -DPREFETCH=%d -DWINDOWS=%d -DSTREAM=%d", tile->columns,
-             tile->rows, (int)g->b.type, on_pocl(device), g->windows != NULL, stream);
+             tile->rows, (int)g->b.type, hoi_on_pocl(device), g->windows != NULL, stream);
     return hoi_run(device,
                    &(hoi_job){"cpu/gemm.cl",
                               defines,

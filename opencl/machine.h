@@ -49,6 +49,10 @@ struct hoi_buffer {
     hoi_buffer *next;
 };
 
+/* Whether the driver is PoCL, whose compiler lets kernels ask for memory ahead and write
+   instructions out. */
+bool hoi_on_pocl(const hoi_device *device);
+
 /* Gets the name of a CL status, "CL_OUT_OF_RESOURCES". */
 const char *hoi_cl_name(cl_int status);
 
@@ -80,6 +84,10 @@ struct hoi_span;
 /* launch_gemm of the gpu set: flags as gpu/gemm.cl has them; spans not asked for are C's. */
 bool hoi_gemm_groups(hoi_device *device, const struct hoi_gemm *g, int64_t flags,
                      struct hoi_span bias, struct hoi_span residual, struct hoi_span before);
+
+/* launch_gemm where b is a pack of pairs, in the same manner. */
+bool hoi_gemm_pairs(hoi_device *device, const struct hoi_gemm *g, int64_t flags,
+                    struct hoi_span bias, struct hoi_span residual, struct hoi_span before);
 
 static inline int64_t round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;

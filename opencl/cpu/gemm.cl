@@ -60,15 +60,6 @@
 /* Whoever walks a panel the first time waits for memory far away: while a chunk goes through this
    panel, its tiles ask for the next one piece by piece. And the steps of a tile ask for those soon
    to come: a panel lies in the second cache, whose answers some processors wait for. */
-#if PREFETCH
-#define ASK(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
-#define ASK_NEAR(p) __builtin_prefetch((const void *)(ulong)(p), 0, 3)
-#define ASK_TO_WRITE(p) __builtin_prefetch((const void *)(ulong)(p), 1, 3)
-#else
-#define ASK(p)
-#define ASK_NEAR(p)
-#define ASK_TO_WRITE(p)
-#endif
 
 /* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` bytes a step. STREAM:
    also for what the next tile is written to, from `out` on, and for its residual `beside` that:
@@ -117,62 +108,6 @@ TILE(12)
     case rows:                                                                                     \
         tile_##rows(at, a_row, panel, length, next, lead, out, beside, pace, t);                   \
         break;
-
-/* A vector at p: whole, or as many columns as are left of the last panel. */
-#define GET_WHOLE(p) LOAD(p)
-#define PUT_WHOLE(x, p) STORE(x, p)
-#define GET_PART(p) (left >= VW ? LOAD(p) : load_tail(p, left, 0.0f))
-#define PUT_PART(x, p)                                                                             \
-    if (left >= VW)                                                                                \
-        STORE(x, p);                                                                               \
-    else                                                                                           \
-        store_tail(x, p, left)
-
-/* The tile's way into C. */
-#define EACH_VECTOR(GET, PUT, WORK)                                                                \
-    for (int r = 0; r < rows; ++r) {                                                               \
-        long to = (long)(row + r) * c_row + c0;                                                    \
-        for (int v = 0, left = columns; v < columns; v += VW, left -= VW) {                        \
-            VF x = LOAD(t + r * PANEL + v);                                                        \
-            if (from > 0)                                                                          \
-                x += GET(c + to + v);                                                              \
-            WORK(GET, PUT)                                                                         \
-            PUT(x, c + to + v);                                                                    \
-        }                                                                                          \
-    }                                                                                              \
-    break;
-#define KEEP_SUM(GET, PUT)
-#define FINISH(GET, PUT, kind)                                                                     \
-    x *= (VF)(alpha);                                                                              \
-    if (flags & 1)                                                                                 \
-        x += GET(bias + v);                                                                        \
-    if (flags & 4) {                                                                               \
-        PUT(x, before + to + v);                                                                   \
-    }                                                                                              \
-    if (flags & 256)                                                                               \
-        x += GET(residual + to + v);                                                               \
-    x = activate(kind, x);                                                                         \
-    if ((flags & 258) == 2)                                                                        \
-        x += GET(residual + to + v);                                                               \
-    if (flags & 8)                                                                                 \
-        x += GET(c + to + v);
-#define FINISH_0(GET, PUT) FINISH(GET, PUT, 0)
-#define FINISH_1(GET, PUT) FINISH(GET, PUT, 1)
-#define FINISH_2(GET, PUT) FINISH(GET, PUT, 2)
-#define FINISH_3(GET, PUT) FINISH(GET, PUT, 3)
-#define LEAVE(GET, PUT)                                                                            \
-    switch (final ? act : -1) {                                                                    \
-    case -1:                                                                                       \
-        EACH_VECTOR(GET, PUT, KEEP_SUM)                                                            \
-    case 0:                                                                                        \
-        EACH_VECTOR(GET, PUT, FINISH_0)                                                            \
-    case 1:                                                                                        \
-        EACH_VECTOR(GET, PUT, FINISH_1)                                                            \
-    case 2:                                                                                        \
-        EACH_VECTOR(GET, PUT, FINISH_2)                                                            \
-    default:                                                                                       \
-        EACH_VECTOR(GET, PUT, FINISH_3)                                                            \
-    }
 
 #if WINDOWS
 /* Writes the values from .. from + length of the windows of places row .. row + rows of pictures x

@@ -3,11 +3,6 @@
    are laid out for the tiles, NV vectors by MR rows of accumulators that fill the registers. The
    order of sums, and with it every bit of the result, is the same for any number of threads. */
 #define PANEL (VW * NV)
-#if PREFETCH
-#define ASK(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
-#else
-#define ASK(p)
-#endif
 
 /* MR numbers of a row of A into a tile's piece. */
 static void turn(__global const float *in, __local float *out) {
