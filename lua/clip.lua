@@ -48,6 +48,7 @@ end
 
 -- visual: a ResNet's picture tower, which is not of the core.
 local function assemble(self, folder, preprocessor, visual)
+  self.dtype = self.dtype or "float32"
   self.visual, self.resnet = visual or core.tower(self.core, "visual"), visual ~= nil
   self.text = core.tower(self.core, "text")
   self.width = self.visual.out
@@ -76,6 +77,7 @@ local function open_embedded(inside, dtype)
     or error("clip: this program was built without its default model", 3)
   local self <const> = {
     core = core.new(config, inside .. "/config.json"), config = config, embedded = inside,
+    dtype = dtype,
     tokenizer = tokenizers.memory(part "vocab.json", part "merges.txt"),
   }
   local file <close> = safetensors.embedded(inside .. "/model.safetensors")
@@ -122,7 +124,7 @@ local function open(path, given)
   local file <close>, names <const> = found.file, found.names
   local config <const> = json.encode(found.config)
   local self <const> = {
-    core = core.new(config, found.label), config = config, files = files_of(file),
+    core = core.new(config, found.label), config = config, files = files_of(file), dtype = o.dtype,
     tokenizer = tokenizer_of(o.tokenizer, found.tokenizer),
   }
   core.fill(self.core, file, {
@@ -305,6 +307,11 @@ function Clip:save(folder, given)
   end
 end
 
+-- What tells features that are rounded on their way from others.
+local function rounding(self)
+  return self.dtype == "bfloat16" and " bfloat16" or ""
+end
+
 -- Sixteen pieces of a file, spread over it: of large ones a fraction is read.
 local function pieces_of(path)
   local file <close> = assert(io.open(path, "rb"))
@@ -320,20 +327,22 @@ end
 -- A text that tells this model from others: its place, and pieces of its files; of one that is new
 -- or was trained, all of its values.
 function Clip:identity()
+  local config <const> = self.config .. rounding(self)
   if self.training or self.folder == false then
     local sums <const> = {}
     for i, p in ipairs(self:parameters()) do
       sums[i] = records.checksum(p[2]:detach():float():bytes())
     end
-    return ("values %s %s"):format(digest(sums), self.config)
+    return ("values %s %s"):format(digest(sums), config)
   elseif not self.folder then
-    return ("%s %s %s"):format(system.version, self.embedded, self.config)
+    return ("%s %s %s"):format(system.version, self.embedded, config)
+  end
   end
   local sums <const> = {}
   for i, path in ipairs(self.files) do
     sums[i] = digest(pieces_of(path))
   end
-  return ("%s %s %s"):format(self.folder, digest(sums), self.config)
+  return ("%s %s %s"):format(self.folder, digest(sums), config)
 end
 
 -- A text that tells this model from others wherever its folder lies: its sizes, and a hash of them
@@ -356,6 +365,11 @@ function Clip:fingerprint()
       v.width, t.depth, t.width, digest(parts):sub(1, 16))
   end
   return self.mark
+end
+
+-- A text that tells this model's features from those of others.
+function Clip:feature_key()
+  return self:fingerprint() .. rounding(self)
 end
 
 function Clip:release()

@@ -107,7 +107,7 @@ function training.guidance(method)
     return false
   end
   return {
-    key = method.clip:fingerprint(), make = function(images)
+    key = method.clip:feature_key(), make = function(images)
       local parts <const> = {}
       for i, image in ipairs(images) do
         parts[i] = method:guide { image }

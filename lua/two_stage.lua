@@ -272,7 +272,7 @@ end
 
 -- Features (count, d) of texts by a frozen tower, kept on disk.
 function two_stage.encode(clip, texts)
-  return make_store("texts", { key = clip:fingerprint() }):tensor(digest(texts), function()
+  return make_store("texts", { key = clip:feature_key() }):tensor(digest(texts), function()
     return clip:encode_text(texts, { truncate = true }):detach()
   end)
 end

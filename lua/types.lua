@@ -2341,14 +2341,14 @@ function Tokenizer:release() end
 --- where Hugging Face's configuration does not, and without any it is an error. Without a path: the program's own, which has
 --- only seen the drawn world. `hoi.clip(path)` is `hoi.clip.open(path)`. Raises an error that names the file, and the value
 --- or tensor, that is missing or wrong.
----@overload fun(path?: string, options?: { dtype?: "stored"|"float32", activation?: "quick_gelu"|"gelu", tokenizer?: string|hoi.Tokenizer, config?: string|table }): hoi.Clip
+---@overload fun(path?: string, options?: { dtype?: "stored"|"float32"|"bfloat16", activation?: "quick_gelu"|"gelu", tokenizer?: string|hoi.Tokenizer, config?: string|table }): hoi.Clip
 ---@class hoi.clip
 ---@field EMBEDDED string # where the program's own lies inside of it
 hoi.clip = {}
 
 --- Opens a CLIP.
 ---@param path? string # of a folder or file; nil: the program's own
----@param options? { dtype?: "stored"|"float32", embedded?: string, activation?: "quick_gelu"|"gelu", tokenizer?: string|hoi.Tokenizer, config?: string|table } # dtype = "stored": matrices stay F16 or BF16 in memory where the file has them so; "float32": all can be trained; embedded: another model inside the program; activation: of both towers, over what files say; tokenizer: an open one, or a path, where none lies beside the weights; config: Hugging Face's config.json for weights without one
+---@param options? { dtype?: "stored"|"float32"|"bfloat16", embedded?: string, activation?: "quick_gelu"|"gelu", tokenizer?: string|hoi.Tokenizer, config?: string|table } # dtype = "stored": matrices stay F16 or BF16 in memory where the file has them so; "float32": all can be trained; "bfloat16": layers multiply bfloat16 and add up floats, where the device is faster so (processors with AVX-512 BF16, with AMX best; tensor cores), an error that says what is missing elsewhere; embedded: another model inside the program; activation: of both towers, over what files say; tokenizer: an open one, or a path, where none lies beside the weights; config: Hugging Face's config.json for weights without one
 ---@return hoi.Clip
 function hoi.clip.open(path, options) end
 
@@ -2487,6 +2487,7 @@ function ResNetTower:release() end
 ---@field folder? string|false # the path it was opened by; nil: the program's own; false: a new one
 ---@field files? string[] # of the weights, of a model that was opened
 ---@field config string # config.json
+---@field dtype "stored"|"float32"|"bfloat16" # as it was opened
 ---@field training? boolean # true: pixels are encoded in one go
 local Clip = {}
 
@@ -2562,6 +2563,11 @@ function Clip:identity() end
 --- vectors at the towers' ends. Files of trained methods hold it.
 ---@return string
 function Clip:fingerprint() end
+
+--- Gets a text that tells this model's features from those of others, wherever its folder lies: its fingerprint, and whether
+--- they are rounded to bfloat16 on their way. What is kept of features on disk is kept by it.
+---@return string
+function Clip:feature_key() end
 
 --- Lets go of both towers and their weights.
 function Clip:release() end
@@ -2783,7 +2789,7 @@ local EzHoiMethod = {}
 ---@return table<string, hoi.Tensor> # the parts before their weights
 function EzHoiMethod:loss(batch, options) end
 
---- Gets patch tokens of the frozen tower, which guide visual prompts; they may be kept on disk by clip:fingerprint().
+--- Gets patch tokens of the frozen tower, which guide visual prompts; they may be kept on disk by clip:feature_key().
 ---@param images hoi.Image|hoi.Image[]|hoi.Tensor # pictures as they are, not augmented, or their pixels
 ---@return hoi.Tensor # (count, tokens, d)
 function EzHoiMethod:guide(images) end

@@ -10,6 +10,8 @@ local json <const> = require "hoi.json"
 local parser <const> = argparse("evaluate.lua",
   "Measures how well interactions are named and boxes are found.")
 parser:option("--model", "a CLIP folder or file; without it the small CLIP of the drawn world")
+parser:option("--dtype", "stored; float32; bfloat16: faster where the device has it, rounded")
+  :choices { "stored", "float32", "bfloat16" }:default "stored"
 data_arguments.add(parser)
 parser:option("--boxes", "truth, detector or both (mini's default; else detector)")
   :choices { "truth", "detector", "both" }
@@ -28,7 +30,7 @@ parser:option("--json", "file for the figures")
 parser:option("--plot", "picture of the APs by verb (.png)")
 local args <const> = parser:parse()
 
-local figures <const>, clip <const> = {}, hoi.clip(args.model)
+local figures <const>, clip <const> = {}, hoi.clip(args.model, { dtype = args.dtype })
 local data <const> = data_arguments.open(args, args.split or "test")
 local targets <const>, drawn <const> = data.targets, args.data == "mini"
 if args.descriptions then
@@ -46,7 +48,7 @@ else
 end
 
 local guide <const> = args.cache and method.guide and {
-  key = clip:fingerprint(), make = function(images) return method:guide(images) end,
+  key = clip:feature_key(), make = function(images) return method:guide(images) end,
 } or false
 
 local function interactions(name, detector)
