@@ -54,7 +54,7 @@ describe("bfloat16", function()
     assert.is_true(same >= 0.95 * #wanted, ("%d of %d"):format(same, #wanted))
   end)
 
-  it("keeps matrices as BF16, the rest as floats, and features apart from those of floats", function()
+  it("keeps matrices as BF16, the rest as floats, features apart from those of floats", function()
     local clip <close>, lacks = open()
     if not clip then
       pending(lacks)
