@@ -59,9 +59,9 @@
 
 /* Whoever walks a panel the first time waits for memory far away: while a chunk goes through this
    panel, its tiles ask for the next one piece by piece. And the steps of a tile ask for those soon
-   to come: a panel lies in the second cache, whose answers some processors wait for. */
+   to come: a panel lies in the second cache, whose answers some processors wait for.
 
-/* t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` bytes a step. STREAM:
+   t (rows, PANEL) = rows of A times one panel of B; asks for `next`, `lead` bytes a step. STREAM:
    also for what the next tile is written to, from `out` on, and for its residual `beside` that:
    whole rows of C lie side by side. */
 #if STREAM
@@ -242,9 +242,9 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_step,
                 /* a loop for each activation: a choice inside would compute all of them everywhere
                  */
                 if (columns == PANEL)
-                    LEAVE(GET_WHOLE, PUT_WHOLE)
+                    WRITE_TILE(GET_WHOLE, PUT_WHOLE)
                 else
-                    LEAVE(GET_PART, PUT_PART)
+                    WRITE_TILE(GET_PART, PUT_PART)
             }
         }
     }

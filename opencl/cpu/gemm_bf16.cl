@@ -150,9 +150,9 @@ __kernel void gemm_bf16(__global const ushort *a, int a_at, __global const ushor
         multiply(a + (long)row * k, 32l * k, panel, steps, rows, next, lead, t);
         next += (long)lead * steps * 64;
         if (columns == PANEL)
-            LEAVE(GET_WHOLE, PUT_WHOLE)
+            WRITE_TILE(GET_WHOLE, PUT_WHOLE)
         else
-            LEAVE(GET_PART, PUT_PART)
+            WRITE_TILE(GET_PART, PUT_PART)
     }
     end();
 }

@@ -63,7 +63,7 @@
 #define FINISH_1(GET, PUT) FINISH(GET, PUT, 1)
 #define FINISH_2(GET, PUT) FINISH(GET, PUT, 2)
 #define FINISH_3(GET, PUT) FINISH(GET, PUT, 3)
-#define LEAVE(GET, PUT)                                                                            \
+#define WRITE_TILE(GET, PUT)                                                                       \
     switch (final ? act : -1) {                                                                    \
     case -1:                                                                                       \
         EACH_VECTOR(GET, PUT, KEEP_SUM)                                                            \

@@ -419,7 +419,8 @@ describe("a clip refuses", function()
 
   it("unknown options, and to work once it is released", function()
     says("did you mean 'dtype'?", hoi.clip, golden .. "clip_quick", { dtyp = "stored" })
-    says("stored, float32 and bfloat16 are known", hoi.clip, golden .. "clip_quick", { dtype = "half" })
+    says("stored, float32 and bfloat16 are known", hoi.clip, golden .. "clip_quick",
+      { dtype = "half" })
     local clip = hoi.clip(golden .. "clip_quick")
     local v = clip.visual
     says("did you mean 'recompute'?", v.block, v, 1, hoi.zeros { 1, 7, 32 }, { recompte = true })
