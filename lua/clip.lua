@@ -337,7 +337,6 @@ function Clip:identity()
   elseif not self.folder then
     return ("%s %s %s"):format(system.version, self.embedded, config)
   end
-  end
   local sums <const> = {}
   for i, path in ipairs(self.files) do
     sums[i] = digest(pieces_of(path))

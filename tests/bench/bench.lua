@@ -209,18 +209,23 @@ local function parse(name, figures, nouns)
   parser:flag("--quick", "few and short samples: to see whether it works")
   parser:option("--rounds", "samples of each case"):convert(math.tointeger)
   parser:option("--only", "a figure, or a file of this folder; can be given again"):count "*"
+  parser:option("--dtype", "of layers: float32 or bfloat16"):choices { "float32", "bfloat16" }
+    :default "float32"
   local args <const> = parser:parse()
-  local known <const>, wanted <const> = {}, {}
+  local known <const>, wanted <const>, usual <const> = {}, {}, {}
   for _, noun in ipairs(nouns) do
     known[noun.name] = noun.figures
     for _, figure in ipairs(noun.figures) do
       known[figure] = { figure }
+      if (noun.dtype or "float32") == args.dtype then
+        usual[#usual + 1] = figure
+      end
     end
   end
   if args.rounds and args.rounds < 1 then
     parser:error "--rounds: at least 1"
   end
-  for _, word in ipairs(#args.only > 0 and args.only or figures) do
+  for _, word in ipairs(#args.only > 0 and args.only or usual) do
     if not known[word] then
       local names <const> = {}
       for each in pairs(known) do
@@ -298,6 +303,7 @@ end
 -- A case: run(i) does the work or queues it (GFLOP: what it returns, or the field work), kind is
 -- "fraction", "per_second" (of count) or "milliseconds"; before(runs), untimed, prepares a sample;
 -- most_runs, most_rounds bound a sample and their number; cold: its first run is a sample too.
+-- dtype: of layers; float32 where it is not told.
 -- Run as a script, the file measures itself.
 function bench.noun(noun)
   if arg[0] and arg[0]:match "([^/]*)%.lua$" == noun.name then

@@ -4,6 +4,7 @@
 -- Lines: "run N" (N times, seconds of one), "probe" (GFLOP/s of multiply-adds in registers),
 -- "memory" (MB that running added at most to the loaded model). FOLDER gets what the peers need
 -- to do the same, weights and inputs, and what came out here.
+local bfloat <const> = require "bfloat"
 local device <const> = require "hoi.device"
 local hoi <const> = require "hoi"
 local json <const> = require "hoi.json"
@@ -22,9 +23,9 @@ local function numbers(list)
   return hoi.tensor(list)
 end
 
-local function encode(pictures)
+local function encode(pictures, open)
   return function(folder)
-    local clip <const> = vision.new()
+    local clip <const> = open(vision.new())
     local x <const> = hoi.randn { pictures, 3, clip.visual.size, clip.visual.size }
     clip:save(folder)
     safetensors.save(folder .. "/inputs.safetensors", { x = x, result = clip:encode_image(x) })
@@ -34,7 +35,12 @@ local function encode(pictures)
   end
 end
 
-cases.encode_1, cases.encode_8 = encode(1), encode(8)
+local function as_float(clip)
+  return clip
+end
+
+cases.encode_1, cases.encode_8 = encode(1, as_float), encode(8, as_float)
+cases.encode_1_bf16, cases.encode_8_bf16 = encode(1, bfloat.of), encode(8, bfloat.of)
 
 -- Sentences to features, cutting sentences into tokens included. The peers get all places.
 function cases.text_600(folder)
