@@ -1,4 +1,4 @@
--- bfloat: both towers in bfloat16 beside themselves in float: time, and what they agree on. By name:
+-- bfloat: both towers in bfloat16 beside themselves in float: time, and how far they agree:
 --     build/hoi tests/bench/encode.lua --dtype bfloat16 --json bench.json
 local bench <const> = require "bench"
 local hoi <const> = require "hoi"
@@ -58,7 +58,8 @@ function bfloat.cases(options)
 end
 
 local function features(clip)
-  local batch <const>, images <const>, texts <const> = hoi.mini.batch("easy", 9, 1, PICTURES), {}, {}
+  local batch <const> = hoi.mini.batch("easy", 9, 1, PICTURES)
+  local images <const>, texts <const> = {}, {}
   for i = 1, PICTURES do
     images[i] = hoi.image.new(96, 96, batch:rgb(i))
   end

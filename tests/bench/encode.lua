@@ -4,7 +4,8 @@ local bench <const> = require "bench"
 
 local nouns <const> = {}
 for i, name in ipairs {
-  "probe", "gemm", "attention", "vision", "text", "detr", "step", "render", "start", "avx2", "bfloat",
+  "probe", "gemm", "attention", "vision", "text", "detr", "step", "render", "start", "avx2",
+  "bfloat",
 } do
   nouns[i] = require(name)
 end
