@@ -108,15 +108,16 @@ local function take(case)
   }
 end
 
-local function calm(sample)
+-- Whether a sample { before, after, peak } counts; most: the best probe seen.
+function bench.calm(sample, most)
   return math.abs(sample.before - sample.after) <= APART * sample.peak
-    and sample.peak >= bench.BEST_SHARE * best
+    and sample.peak >= bench.BEST_SHARE * most
 end
 
 local function keep_calm(samples)
   local kept <const> = {}
   for _, sample in ipairs(samples) do
-    if calm(sample) then
+    if bench.calm(sample, best) then
       kept[#kept + 1] = sample
     end
   end

@@ -144,7 +144,7 @@ local function tower_gigaflop()
 end
 
 return bench.noun {
-  name = "detr",
+  name = "detr", model = make_detr, gigaflop = detr_gigaflop,
   figures = { "detr_fraction", "resnet_1_fraction", "resnet_8_fraction" },
   cases = function(options)
     local cases <const> = {}
