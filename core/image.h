@@ -7,11 +7,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The most pixels a side has, and a picture. */
+enum { hoi_image_side = 32767, hoi_image_pixels = 1 << 27 };
+
 /* rgb: (height, width, 3), row-major. */
 typedef struct hoi_image {
     int width, height;
     unsigned char *rgb;
 } hoi_image;
+
+/* A part of a picture; it may reach beyond it. */
+typedef struct hoi_rectangle {
+    int x, y, width, height;
+} hoi_rectangle;
 
 /* What a tower wants to see: (3, size, size) of (value / 255 - mean) / std. With warp the picture
    is resized straight to size x size; with pad it is filled up to a square, as
@@ -23,14 +31,17 @@ typedef struct hoi_preprocess {
     bool pad;
 } hoi_preprocess;
 
-/* Makes a black picture. Fails above 32767 pixels a side or 2^27 in all, here and in every function
-   below. */
+/* Tells whether a picture can have this size: at least a pixel, at most what stands above. */
+bool hoi_image_possible(int width, int height);
+
+/* Makes a black picture. Fails where its size is not possible, here and in every function below. */
 hoi_image *hoi_image_new(int width, int height);
 void hoi_image_free(hoi_image *image);
 
 /* Reads a JPEG, PNG, BMP, GIF (first frame) or TGA file as Pillow's convert("RGB") does: grey is
    repeated, palettes are looked up, alpha is dropped, of 16 bits the upper 8 stay. A JPEG is turned
-   the way its camera was held (core/exif.h). A truncated file fails. */
+   the way its camera was held (core/exif.h). A truncated file fails, and one that has fewer bytes
+   than its pixels take at the least: a few bytes can not ask for much time or memory. */
 hoi_image *hoi_image_load(const char *path);
 
 /* The same from the n bytes of such a file. */
@@ -53,6 +64,9 @@ bool hoi_image_encode(const hoi_image *image, const char *kind, int quality, uns
    fraction bits. (Pillow 13, unlike all before, begins with the vertical pass where that is
    cheaper; CLIP saw what we do.) */
 hoi_image *hoi_image_resize(const hoi_image *image, int width, int height);
+
+/* The same, one part of it, which lies inside; nothing outside of the part is computed. */
+hoi_image *hoi_image_resize_part(const hoi_image *image, int width, int height, hoi_rectangle part);
 
 /* Cuts out a box, its edges rounded to whole pixels (half to even); what lies outside the picture
    is black. */
