@@ -229,7 +229,7 @@ bool launch_conv(hoi_device *device, const hoi_windows *w, const hoi_gemm *g) {
 /* ---- attention ---- */
 
 static const char *attention_defines(const hoi_device *device) {
-    return device->set.registers == 16 ? "-DNV=2" : "-DNV=4";
+    return device->set.registers == 16 ? "-DNV=2 -DPREFETCH=1" : "-DNV=4 -DPREFETCH=1";
 }
 
 bool launch_attention(hoi_device *device, const hoi_attention *a) {

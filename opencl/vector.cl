@@ -48,27 +48,30 @@ DEFINE_STORE(__private)
 #define ROWS_11(X) ROWS_10(X) X(10)
 #define ROWS_12(X) ROWS_11(X) X(11)
 
-/* e^x, within 2 units in the last place: x = n ln 2 + r by the magic-number round, a polynomial in
-   r, n into the exponent. Below -87.3 the result is 0, so that masked scores (-inf) vanish; NaN
-   stays NaN. */
-#define DEFINE_EXP(name, F, I, as_f, as_i)                                                         \
-    static F name(F x) {                                                                           \
-        F c = clamp(x, (F)(-87.3f), (F)(88.3f));                                                   \
-        F t = fma(c, (F)(1.44269504f), (F)(12582912.0f));                                          \
-        F n = t - (F)(12582912.0f);                                                                \
-        F r = fma(n, (F)(-0.693145752f), c);                                                       \
-        r = fma(n, (F)(-1.42860677e-6f), r);                                                       \
-        F p = fma(r, (F)(1.98412698e-4f), (F)(1.38888889e-3f));                                    \
-        p = fma(p, r, (F)(8.33333333e-3f));                                                        \
-        p = fma(p, r, (F)(4.16666667e-2f));                                                        \
-        p = fma(p, r, (F)(1.66666667e-1f));                                                        \
-        p = fma(p, r, (F)(0.5f));                                                                  \
-        p = fma(p, r, (F)(1.0f));                                                                  \
-        p = fma(p, r, (F)(1.0f));                                                                  \
-        F y = p * as_f((as_i(t) << 23) + 0x3f800000);                                              \
-        return x < (F)(-87.3f) ? (F)(0.0f) : x <= (F)(88.3f) ? y : x + (F)(INFINITY);              \
-    }
-DEFINE_EXP(exp_v, VF, VI, AS_VF, AS_VI)
+/* e^x for x of at most 88, within 2 units in the last place: x = n ln 2 + r by the magic-number
+   round, a polynomial in r, n into the exponent. Below -87.3 the result is 0, so that masked scores
+   (-inf) vanish; NaN stays NaN. */
+static VF exp_low(VF x) {
+    VF least = (VF)(-87.3f), c = least > x ? least : x;
+    VF t = fma(c, (VF)(1.44269504f), (VF)(12582912.0f));
+    VF n = t - (VF)(12582912.0f);
+    VF r = fma(n, (VF)(-0.693145752f), c);
+    r = fma(n, (VF)(-1.42860677e-6f), r);
+    VF p = fma(r, (VF)(1.98412698e-4f), (VF)(1.38888889e-3f));
+    p = fma(p, r, (VF)(8.33333333e-3f));
+    p = fma(p, r, (VF)(4.16666667e-2f));
+    p = fma(p, r, (VF)(1.66666667e-1f));
+    p = fma(p, r, (VF)(0.5f));
+    p = fma(p, r, (VF)(1.0f));
+    p = fma(p, r, (VF)(1.0f));
+    VF y = p * AS_VF((AS_VI(t) << 23) + 0x3f800000);
+    return x < least ? (VF)(0.0f) : y;
+}
+
+/* The same for any x: past 88.3 the result is infinite. */
+static VF exp_v(VF x) {
+    return x <= (VF)(88.3f) ? exp_low(x) : x + (VF)(INFINITY);
+}
 
 static VF sigmoid_v(VF x) {
     return (VF)(1.0f) / ((VF)(1.0f) + exp_v(-x));

@@ -58,8 +58,10 @@ DEFINE_BLOCK(4)
    last. */
 static void product(__local const float *a, int a_row, int a_k, int rows, __local const float *b,
                     int b_row, int columns, int k, __local float *c, int c_row, int more) {
-    for (int j = 0; j < columns; j += NV * VW) {
-        int vectors = min(NV, (columns - j) / VW);
+    for (int j = 0, vectors; j < columns; j += vectors * VW) {
+        int left = (columns - j) / VW; /* few vectors of accumulators keep no unit busy: 3 + 2, not
+                                          4 + 1 */
+        vectors = left > NV && left < 2 * NV ? (left + 1) / 2 : min(NV, left);
         for (int i = 0; i < rows; i += RPT) {
             __local const float *at = a + i * a_row;
             __local float *to = c + i * c_row + j;
@@ -150,21 +152,37 @@ static void turn(__local const float *in, int in_wide, int n, int d, __local flo
         }
 }
 
-/* Adds the mask, over scale, to a row of scores that still want the factor `scale`; columns past
-   `keys`, and past the query where causal, become -inf. */
-static void finish_scores(__local float *s, int keys, int wide, float scale,
-                          __global const float *mask, int masked, int last) {
+static VI lanes(void) {
+    int t[VW];
+    for (int i = 0; i < VW; ++i)
+        t[i] = i;
+    return JOIN(vload, VW)(0, t);
+}
+
+/* Vector j of a row of scores that still want the factor `scale`: with the mask, over scale, added;
+   columns from `end` on become -inf. */
+static VF score(__local const float *s, int j, int keys, int end, float scale,
+                __global const float *mask, int masked) {
+    VF x = LOAD(s + j);
     if (masked)
-        for (int j = 0; j < wide; j += VW) {
-            VF x = j + VW <= keys ? LOAD(mask + j) : load_tail(mask + j, max(keys - j, 0), 0.0f);
-            STORE(fma(x, (VF)(1.0f / scale), LOAD(s + j)), s + j);
-        }
-    for (int j = min(keys, last + 1); j < wide; ++j)
-        s[j] = -INFINITY;
+        x = fma(j + VW <= keys ? LOAD(mask + j) : load_tail(mask + j, max(keys - j, 0), 0.0f),
+                (VF)(1.0f / scale), x);
+    return j + VW <= end ? x : lanes() < (VI)(end - j) ? x : (VF)(-INFINITY);
 }
 
 #define ROW_SLOTS 32 /* at least the rows of a block, a multiple of VW */
 #define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
+
+/* Asks for a row of the head that the same unit is likely to do next. */
+static void ask(__global const float *row, int d, long next) {
+    for (int j = 0; j < d; j += 16)
+        ASK(row + next + j);
+}
+
+static void ask_to_write(__global float *row, int d, long next) {
+    for (int j = 0; j < d; j += 16)
+        ASK_TO_WRITE(row + next + j);
+}
 
 /* Grid: (heads, pictures, query pieces). lse (pictures, heads, queries) keeps log sum exp of each
    row, -inf where every key is masked (the row of o is then 0). flags: 1 mask, 2 causal. local:
@@ -188,6 +206,8 @@ __kernel void attention(__global const float *q, int q_at, int q_row, int q_step
     o += o_at + (long)p * o_step + h * d;
     mask += mask_at + (long)p * mask_step;
     lse += lse_at + ((long)p * heads + h) * queries;
+    long back = (heads - 1) * d, q_next = h + 1 < heads ? d : q_step - back,
+         k_next = h + 1 < heads ? d : k_step - back, v_next = h + 1 < heads ? d : v_step - back;
     copy_in(k, k_row, keys, d, vs, wide);
     turn(vs, wide, keys, d, kt, key_wide);
     copy_in(v, v_row, keys, d, vs, wide);
@@ -198,19 +218,29 @@ __kernel void attention(__global const float *q, int q_at, int q_row, int q_step
         product(qs, wide, 1, n, kt, key_wide, seen_wide, d, s, key_wide, 0);
         for (int r = 0; r < n; ++r) {
             __local float *row = s + r * key_wide;
-            VF top = (VF)(-INFINITY), sum = (VF)(0.0f);
-            finish_scores(row, seen, seen_wide, scale, mask + (long)(i + r) * mask_row, flags & 1,
-                          (flags & 2) ? i + r : keys);
-            for (int j = 0; j < seen_wide; j += VW)
-                top = fmax(top, LOAD(row + j));
-            float most = max_v(top) * scale;
+            int end = (flags & 2) ? min(seen, i + r + 1) : seen;
+            ask(q + (long)(i + r) * q_row, d, q_next);
+            ask(k + (long)(i + r) * k_row, d, k_next);
+            ask(v + (long)(i + r) * v_row, d, v_next);
+            VF top = (VF)(-INFINITY);
+            for (int j = 0; j < seen_wide; j += VW) {
+                VF x = score(row, j, seen, end, scale, mask + (long)(i + r) * mask_row, flags & 1);
+                if ((flags & 1) || j + VW > end)
+                    STORE(x, row + j);
+                top = top > x ? top : x;
+            }
+            greatest[r] = max_v(top) * scale;
+        }
+        for (int r = 0; r < n; ++r) { /* apart from the above, so that rows do not wait in turn */
+            __local float *row = s + r * key_wide;
+            float most = greatest[r];
+            VF sum = (VF)(0.0f);
             VF base = (VF)(most == -INFINITY ? 0.0f : -most);
             for (int j = 0; j < seen_wide; j += VW) {
-                VF e = exp_v(fma(LOAD(row + j), (VF)(scale), base));
+                VF e = exp_low(fma(LOAD(row + j), (VF)(scale), base));
                 STORE(e, row + j);
                 sum += e;
             }
-            greatest[r] = most;
             totals[r] = sum_v(sum);
         }
         product(s, key_wide, 1, n, vs, wide, wide, seen, qs, wide, 0);
@@ -256,6 +286,9 @@ attention_back(__global const float *q, int q_at, int q_row, int q_step, __globa
     dv += dv_at + (long)p * v_step + h * d;
     mask += mask_at + (long)p * mask_step;
     lse += lse_at + ((long)p * heads + h) * queries;
+    long back = (heads - 1) * d, q_next = h + 1 < heads ? d : q_step - back,
+         k_next = h + 1 < heads ? d : k_step - back, v_next = h + 1 < heads ? d : v_step - back,
+         o_next = h + 1 < heads ? d : o_step - back;
     copy_in(v, v_row, keys, d, ks, wide);
     turn(ks, wide, keys, d, vt, key_wide);
     copy_in(k, k_row, keys, d, ks, wide);
@@ -274,17 +307,23 @@ attention_back(__global const float *q, int q_at, int q_row, int q_step, __globa
         product(gs, wide, 1, n, vt, key_wide, seen_wide, d, g, key_wide, 0);
         for (int r = 0; r < n; ++r) {
             __local float *row = s + r * key_wide, *slope = g + r * key_wide;
-            float base = lse[i + r];
+            ask(q + (long)(i + r) * q_row, d, q_next);
+            ask(k + (long)(i + r) * k_row, d, k_next);
+            ask(v + (long)(i + r) * v_row, d, v_next);
+            ask(o + (long)(i + r) * o_row, d, o_next);
+            ask(go + (long)(i + r) * o_row, d, o_next);
+            ask_to_write(dq + (long)(i + r) * q_row, d, q_next);
+            ask_to_write(dk + (long)(i + r) * k_row, d, k_next);
+            ask_to_write(dv + (long)(i + r) * v_row, d, v_next);
             VF dot = (VF)(0.0f);
             for (int j = 0; j < wide; j += VW)
                 dot = fma(LOAD(gs + r * wide + j), LOAD(t + r * wide + j), dot);
-            VF mean = (VF)(sum_v(dot));
-            finish_scores(row, seen, seen_wide, scale, mask + (long)(i + r) * mask_row, flags & 1,
-                          (flags & 2) ? i + r : keys);
+            float sum = lse[i + r]; /* where no key is seen every e has to be 0 */
+            VF base = (VF)(sum == -INFINITY ? -INFINITY : -sum), mean = (VF)(sum_v(dot));
+            int end = (flags & 2) ? min(seen, i + r + 1) : seen;
             for (int j = 0; j < seen_wide; j += VW) {
-                VF e = base == -INFINITY
-                           ? (VF)(0.0f)
-                           : exp_v(fma(LOAD(row + j), (VF)(scale), (VF)(-base)));
+                VF x = score(row, j, seen, end, scale, mask + (long)(i + r) * mask_row, flags & 1);
+                VF e = exp_low(fma(x, (VF)(scale), base));
                 STORE(e, row + j);
                 STORE(e * (LOAD(slope + j) - mean) * (VF)(scale), slope + j);
             }
