@@ -51,74 +51,83 @@ void hoi_optimizer_free(hoi_optimizer *o) {
     free(o);
 }
 
-/* norm = the length of all gradients and their common factor; stays on the device, so that no step
-   waits. */
-static bool measure(hoi_optimizer *o, float most) {
-    hoi_device *device = NULL;
-    int64_t pieces = 0;
-    int at = 0;
-    for (int i = 0; i < o->count; ++i)
-        if (o->slots[i].x->grad) {
-            device = hoi_tensor_device(o->slots[i].x);
-            pieces += launch_squares_count(hoi_tensor_count(o->slots[i].x));
-        }
-    if (!device)
-        return hoi_fail("optimizer: no parameter has a gradient; call backward first");
-    if (!o->norm && !(o->norm = hoi_tensor_new(device, 1, (int64_t[]){2})))
-        return false;
-    if (!o->partial || hoi_tensor_count(o->partial) < pieces) {
-        hoi_tensor_free(o->partial);
-        if (!(o->partial = hoi_tensor_new(device, 1, &pieces)))
-            return false;
+/* Gets what is to be updated, parameters that have a gradient; the caller frees it. */
+static hoi_update *updates(const hoi_optimizer *o, float rate, int *count) {
+    hoi_update *list = malloc((size_t)(o->count > 0 ? o->count : 1) * sizeof *list);
+    *count = 0;
+    if (!list) {
+        hoi_fail("optimizer: out of host memory");
+        return NULL;
     }
     for (int i = 0; i < o->count; ++i) {
-        hoi_tensor *g = o->slots[i].x->grad;
-        int count = 0;
-        hoi_span to = hoi_tensor_span(o->partial);
-        to.at += at;
-        if (g && !launch_squares(device, hoi_tensor_span(g), to, hoi_tensor_count(g), &count))
-            return false;
-        at += count;
+        const hoi_slot *s = &o->slots[i];
+        if (s->x->grad)
+            list[(*count)++] = (hoi_update){.p = hoi_tensor_span(s->x),
+                                            .g = hoi_tensor_span(s->x->grad),
+                                            .m = hoi_tensor_span(s->first),
+                                            .v = hoi_tensor_span(s->second ? s->second : s->first),
+                                            .n = hoi_tensor_count(s->x),
+                                            .rate = rate * s->rate,
+                                            .decay = s->decay};
     }
-    return launch_clip_scale(device, hoi_tensor_span(o->partial), hoi_tensor_span(o->norm), at,
-                             most);
+    if (*count > 0)
+        return list;
+    free(list);
+    hoi_fail("optimizer: no parameter has a gradient; call backward first");
+    return NULL;
+}
+
+/* norm = the length of all gradients and their common factor; stays on the device, so that no step
+   waits. */
+static bool measure(hoi_optimizer *o, hoi_device *device, const hoi_update *list, int count,
+                    float most) {
+    int64_t parts = 0;
+    for (int i = 0; i < count; ++i)
+        parts += launch_squares_count(list[i].n);
+    if (!o->norm && !(o->norm = hoi_tensor_new(device, 1, (int64_t[]){2})))
+        return false;
+    if (!o->partial || hoi_tensor_count(o->partial) < parts) {
+        hoi_tensor_free(o->partial);
+        if (!(o->partial = hoi_tensor_new(device, 1, &parts)))
+            return false;
+    }
+    return launch_squares(device, list, count, hoi_tensor_span(o->partial)) &&
+           launch_clip_scale(device, hoi_tensor_span(o->partial), hoi_tensor_span(o->norm),
+                             (int)parts, most);
 }
 
 bool hoi_optimizer_step(hoi_optimizer *o, float rate, float scale, float most) {
+    int count;
+    hoi_update *list = updates(o, rate, &count);
+    if (!list)
+        return false;
+    hoi_device *device = hoi_tensor_device(o->slots[0].x);
     bool ok = true;
     if (scale != 1.0f)
-        for (int i = 0; ok && i < o->count; ++i) {
-            hoi_tensor *g = o->slots[i].x->grad;
-            if (g) /* g += (scale - 1) g */
-                ok = launch_accumulate(hoi_tensor_device(g), scale - 1.0f, hoi_tensor_span(g),
-                                       hoi_tensor_span(g), hoi_tensor_count(g));
-        }
-    ok = ok && measure(o, most);
-    if (!ok)
+        for (int i = 0; ok && i < count; ++i) /* g += (scale - 1) g */
+            ok = launch_accumulate(device, scale - 1.0f, list[i].g, list[i].g, list[i].n);
+    if (!ok || !measure(o, device, list, count, most)) {
+        free(list);
         return false;
+    }
     ++o->steps;
     hoi_adamw_step step = {.beta1 = o->beta1,
                            .beta2 = o->beta2,
                            .eps = o->eps,
                            .correction1 = (float)(1.0 - pow((double)o->beta1, (double)o->steps)),
                            .correction2 = (float)(1.0 - pow((double)o->beta2, (double)o->steps))};
-    for (int i = 0; ok && i < o->count; ++i) {
-        hoi_slot *s = &o->slots[i];
-        hoi_tensor *x = s->x, *g = x->grad;
-        if (!g)
-            continue;
-        hoi_device *device = hoi_tensor_device(x);
-        step.rate = rate * s->rate;
-        step.decay = s->decay;
-        ok = o->kind == HOI_ADAMW
-                 ? launch_adamw(device, hoi_tensor_span(x), hoi_tensor_span(g),
-                                hoi_tensor_span(s->first), hoi_tensor_span(s->second),
-                                hoi_tensor_span(o->norm), hoi_tensor_count(x), &step)
-                 : launch_sgd(device, hoi_tensor_span(x), hoi_tensor_span(g),
-                              hoi_tensor_span(s->first), hoi_tensor_span(o->norm),
-                              hoi_tensor_count(x), step.rate, o->momentum, s->decay);
-        hoi_tensor_changed(x);
-        hoi_tensor_free(g);
+    hoi_span norm = hoi_tensor_span(o->norm);
+    if (o->kind == HOI_ADAMW)
+        ok = launch_adamw(device, list, count, norm, &step);
+    else
+        for (int i = 0; ok && i < count; ++i)
+            ok = launch_sgd(device, &list[i], norm, o->momentum);
+    free(list);
+    for (int i = 0; i < o->count; ++i) {
+        hoi_tensor *x = o->slots[i].x;
+        if (x->grad)
+            hoi_tensor_changed(x);
+        hoi_tensor_free(x->grad);
         x->grad = NULL;
     }
     return ok;

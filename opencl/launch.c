@@ -412,17 +412,38 @@ bool launch_bytes(hoi_device *device, hoi_span x, hoi_span y, int pictures, int 
 
 /* ---- training ---- */
 
-enum { SQUARES_PIECE = 16384 };
+enum { SQUARES_PIECE = 16384, AT_ONCE = 8 };
 
 int launch_squares_count(int64_t n) {
     return (int)pieces(n, SQUARES_PIECE);
 }
 
-bool launch_squares(hoi_device *device, hoi_span g, hoi_span partial, int64_t n, int *count) {
-    *count = launch_squares_count(n);
-    int64_t rows = launch_squares_count(n), piece;
-    hoi_job j = by_rows(device, "update.cl", "squares", rows, SQUARES_PIECE, true, &piece);
-    return hoi_run(device, &j, "bbiiii", g, partial, rows, piece, n, (int64_t)SQUARES_PIECE);
+/* The next tensors of a list that go into one launch; those that are missing have no values. */
+static void next_updates(hoi_update next[AT_ONCE], const hoi_update *list, int count) {
+    for (int i = 0; i < AT_ONCE; ++i) {
+        next[i] = list[i < count ? i : 0];
+        if (i >= count)
+            next[i].n = 0;
+    }
+}
+
+#define EIGHT(X) X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7)
+
+bool launch_squares(hoi_device *device, const hoi_update *list, int count, hoi_span partial) {
+#define GRADIENT(i) u[i].g, u[i].n
+    bool ok = true;
+    for (; ok && count > 0; list += AT_ONCE, count -= AT_ONCE) {
+        hoi_update u[AT_ONCE];
+        int64_t rows = 0, piece;
+        next_updates(u, list, count);
+        for (int i = 0; i < AT_ONCE; ++i)
+            rows += launch_squares_count(u[i].n);
+        hoi_job j = by_rows(device, "update.cl", "squares", rows, SQUARES_PIECE, true, &piece);
+        ok = hoi_run(device, &j, "bibibibibibibibibiii", EIGHT(GRADIENT), partial, rows, piece,
+                     (int64_t)SQUARES_PIECE);
+        partial.at += rows;
+    }
+    return ok;
 }
 
 bool launch_clip_scale(hoi_device *device, hoi_span partial, hoi_span norm, int n, float most) {
@@ -431,21 +452,32 @@ bool launch_clip_scale(hoi_device *device, hoi_span partial, hoi_span norm, int 
     return hoi_run(device, &j, "bbiif", partial, norm, (int64_t)n, piece, (double)most);
 }
 
-bool launch_adamw(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span v, hoi_span norm,
-                  int64_t n, const hoi_adamw_step *s) {
-    int64_t piece = piece_of(device, n);
-    hoi_job j = flat(device, "update.cl", "adamw", n, piece);
-    return hoi_run(device, &j, "bbbbbiifffffff", p, g, m, v, norm, n, piece, (double)s->rate,
-                   (double)s->beta1, (double)s->beta2, (double)s->eps, (double)s->decay,
-                   (double)s->correction1, (double)s->correction2);
+bool launch_adamw(hoi_device *device, const hoi_update *list, int count, hoi_span norm,
+                  const hoi_adamw_step *s) {
+#define PARAMETER(i) u[i].p, u[i].g, u[i].m, u[i].v, u[i].n, (double)u[i].rate, (double)u[i].decay
+    bool ok = true;
+    for (; ok && count > 0; list += AT_ONCE, count -= AT_ONCE) {
+        hoi_update u[AT_ONCE];
+        int64_t n = 0, items = 0;
+        next_updates(u, list, count);
+        for (int i = 0; i < AT_ONCE; ++i)
+            n += u[i].n;
+        int64_t piece = piece_of(device, n);
+        for (int i = 0; i < AT_ONCE; ++i)
+            items += pieces(u[i].n, piece);
+        hoi_job j = flat(device, "update.cl", "adamw", items, 1);
+        ok = hoi_run(device, &j, "bbbbiffbbbbiffbbbbiffbbbbiffbbbbiffbbbbiffbbbbiffbbbbiffbifffff",
+                     EIGHT(PARAMETER), norm, piece, (double)s->beta1, (double)s->beta2,
+                     (double)s->eps, (double)s->correction1, (double)s->correction2);
+    }
+    return ok;
 }
 
-bool launch_sgd(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span norm, int64_t n,
-                float rate, float momentum, float decay) {
-    int64_t piece = piece_of(device, n);
-    hoi_job j = flat(device, "update.cl", "sgd", n, piece);
-    return hoi_run(device, &j, "bbbbiifff", p, g, m, norm, n, piece, (double)rate, (double)momentum,
-                   (double)decay);
+bool launch_sgd(hoi_device *device, const hoi_update *u, hoi_span norm, float momentum) {
+    int64_t piece = piece_of(device, u->n);
+    hoi_job j = flat(device, "update.cl", "sgd", u->n, piece);
+    return hoi_run(device, &j, "bbbbiifff", u->p, u->g, u->m, norm, u->n, piece, (double)u->rate,
+                   (double)momentum, (double)u->decay);
 }
 
 bool launch_random(hoi_device *device, hoi_noise kind, uint64_t key, float a, float b, hoi_span y,

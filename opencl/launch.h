@@ -228,17 +228,22 @@ bool launch_bytes(hoi_device *device, hoi_span x, hoi_span y, int pictures, int 
                   const float scale[3], const float shift[3]);
 
 /* ---- training ---- */
-/* partial gets *count sums of squares from place `at` on. */
-bool launch_squares(hoi_device *device, hoi_span g, hoi_span partial, int64_t n, int *count);
+/* A parameter p of n values, its gradient g, and what an optimiser keeps of it: SGD only m. */
+typedef struct hoi_update {
+    hoi_span p, g, m, v;
+    int64_t n;
+    float rate, decay;
+} hoi_update;
+typedef struct hoi_adamw_step {
+    float beta1, beta2, eps, correction1, correction2;
+} hoi_adamw_step;
+/* Sums of squares of parts of all gradients into `partial`, launch_squares_count of each. */
+bool launch_squares(hoi_device *device, const hoi_update *list, int count, hoi_span partial);
 int launch_squares_count(int64_t n);
 bool launch_clip_scale(hoi_device *device, hoi_span partial, hoi_span norm, int n, float most);
-typedef struct hoi_adamw_step {
-    float rate, beta1, beta2, eps, decay, correction1, correction2;
-} hoi_adamw_step;
-bool launch_adamw(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span v, hoi_span norm,
-                  int64_t n, const hoi_adamw_step *step);
-bool launch_sgd(hoi_device *device, hoi_span p, hoi_span g, hoi_span m, hoi_span norm, int64_t n,
-                float rate, float momentum, float decay);
+bool launch_adamw(hoi_device *device, const hoi_update *list, int count, hoi_span norm,
+                  const hoi_adamw_step *step);
+bool launch_sgd(hoi_device *device, const hoi_update *u, hoi_span norm, float momentum);
 
 /* Steps of CLIP-Adapter's training on features (processors only): see cpu/adapter.cl. */
 typedef struct hoi_adapter_size {

@@ -1,11 +1,33 @@
 /* update: optimisers' steps, gradient norms, random numbers. Both kernel sets. */
 
-/* partial (rows): sums of squares of `length` values of g each. */
-__kernel void squares(INPUT(g), OUTPUT(partial), int rows, int piece, int n, int length) {
+/* Kernels over a list of up to eight tensors, 0 .. 7, of n0 .. n7 values: a launch costs more than
+   most of their work. Their pieces of `length` values are numbered through: FIND turns a number
+   into `slot` and the first value in it. */
+#define FIND_IN(i)                                                                                 \
+    if (slot < 0) {                                                                                \
+        int count = (n##i + length - 1) / length;                                                  \
+        if (number < count)                                                                        \
+            slot = i, first = number * length;                                                     \
+        number -= count;                                                                           \
+    }
+#define FIND(which)                                                                                \
+    int slot = -1, number = which, first = 0;                                                      \
+    ROWS_8(FIND_IN)
+
+/* partial (rows): sums of squares of `length` values of a gradient each. */
+#define GRADIENT(i) INPUT(g##i), int n##i,
+#define TAKE_GRADIENT(i)                                                                           \
+    if (slot == i)                                                                                 \
+        in = g##i + g##i##_at, n = n##i;
+__kernel void squares(ROWS_8(GRADIENT) OUTPUT(partial), int rows, int piece, int length) {
     TREE
     EACH_ROW(r, rows) {
-        __global const float *in = g + g_at + r * length;
-        int cols = min(length, n - r * length);
+        FIND(r)
+        __global const float *in = g0;
+        int n = 0;
+        ROWS_8(TAKE_GRADIENT)
+        in += first;
+        int cols = min(length, n - first);
         VF sum = (VF)(0.0f);
         EACH_COLUMN(c, cols, r) {
             VF v = get(in + c, cols - c, 0.0f);
@@ -34,20 +56,28 @@ __kernel void clip_scale(INPUT(partial), OUTPUT(norm), int n, int piece, float m
 }
 
 /* AdamW: m, v running means of g, g^2; p -= rate (decay p + (m / c1) / (sqrt(v / c2) + eps)); g is
-   scaled by norm[1] first. */
-__kernel void adamw(OUTPUT(p), INPUT(g), OUTPUT(m), OUTPUT(v), INPUT(norm), int n, int piece,
-                    float rate, float beta1, float beta2, float eps, float decay, float c1,
-                    float c2) {
-    int from = get_global_id(0) * piece, to = min(n, from + piece);
-    float scale = norm[norm_at + 1];
-    for (int i = from; i < to; ++i) {
-        float d = g[g_at + i] * scale;
-        float a = fma(beta1, m[m_at + i], (1.0f - beta1) * d),
-              b = fma(beta2, v[v_at + i], (1.0f - beta2) * d * d);
-        m[m_at + i] = a;
-        v[v_at + i] = b;
-        float x = p[p_at + i];
-        p[p_at + i] = x * (1.0f - rate * decay) - rate * (a / c1) / (sqrt(b / c2) + eps);
+   scaled by norm[1] first. A work-item does a piece of `length` values. */
+#define PARAMETER(i)                                                                               \
+    OUTPUT(p##i), INPUT(g##i), OUTPUT(m##i), OUTPUT(v##i), int n##i, float rate##i, float decay##i,
+#define TAKE_PARAMETER(i)                                                                          \
+    if (slot == i)                                                                                 \
+        p = p##i + p##i##_at, g = g##i + g##i##_at, m = m##i + m##i##_at, v = v##i + v##i##_at,    \
+        n = n##i, rate = rate##i, decay = decay##i;
+__kernel void adamw(ROWS_8(PARAMETER) INPUT(norm), int length, float beta1, float beta2, float eps,
+                    float c1, float c2) {
+    FIND(get_global_id(0))
+    __global float *p = p0, *m = m0, *v = v0;
+    __global const float *g = g0;
+    int n = 0;
+    float scale = norm[norm_at + 1], rate = 0.0f, decay = 0.0f;
+    ROWS_8(TAKE_PARAMETER)
+    for (int i = first; i < min(n, first + length); ++i) {
+        float d = g[i] * scale;
+        float a = fma(beta1, m[i], (1.0f - beta1) * d), b = fma(beta2, v[i], (1.0f - beta2) * d * d);
+        m[i] = a;
+        v[i] = b;
+        float x = p[i];
+        p[i] = x * (1.0f - rate * decay) - rate * (a / c1) / (sqrt(b / c2) + eps);
     }
 }
 

@@ -209,9 +209,12 @@ static hoi_tensor *step(probe *p) {
     check(hoi_backward(loss, NULL));
     for (int i = 0; i < 2; ++i) {
         hoi_tensor *x = parameters[i];
-        check(launch_sgd(device, hoi_tensor_span(x), hoi_tensor_span(x->grad),
-                         hoi_tensor_span(p->momentum[i]), hoi_tensor_span(p->norm),
-                         hoi_tensor_count(x), 0.05f, 0.9f, 0));
+        hoi_update u = {.p = hoi_tensor_span(x),
+                        .g = hoi_tensor_span(x->grad),
+                        .m = hoi_tensor_span(p->momentum[i]),
+                        .n = hoi_tensor_count(x),
+                        .rate = 0.05f};
+        check(launch_sgd(device, &u, hoi_tensor_span(p->norm), 0.9f));
         hoi_tensor_changed(x);
         drop_grad(x);
     }

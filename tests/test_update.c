@@ -19,34 +19,57 @@ static void near(float got, double want, double scale, int line) {
 }
 #define assert_near(got, want, scale) near(got, want, scale, __LINE__)
 
+enum { MANY = 10 }; /* more parameters than go into one launch */
+
 static void check_adamw(int64_t n) {
-    hoi_tensor *p = random_of(n, HOI_NORMAL, 1, 0, 1), *m = random_of(n, HOI_UNIFORM, 2, -1, 1),
-               *v = random_of(n, HOI_UNIFORM, 3, 0, 1);
-    hoi_tensor *norm = VECTOR(9, 0.5f);
-    float *p0 = values_of(p), *m0 = values_of(m), *v0 = values_of(v);
-    hoi_adamw_step s = {.rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .decay = 0.1f};
+    hoi_tensor *p[MANY], *g[MANY], *m[MANY], *v[MANY], *norm = VECTOR(9, 0.5f);
+    float *p0[MANY], *m0[MANY], *v0[MANY];
+    hoi_update list[MANY];
+    hoi_adamw_step s = {.beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f};
+    for (int k = 0; k < MANY; ++k) {
+        int64_t size = n + 3 * k;
+        uint64_t key = 100 * (uint64_t)k;
+        p[k] = random_of(size, HOI_NORMAL, key + 1, 0, 1);
+        m[k] = random_of(size, HOI_UNIFORM, key + 2, -1, 1);
+        v[k] = random_of(size, HOI_UNIFORM, key + 3, 0, 1);
+        p0[k] = values_of(p[k]), m0[k] = values_of(m[k]), v0[k] = values_of(v[k]);
+        list[k] = (hoi_update){.p = hoi_tensor_span(p[k]),
+                               .m = hoi_tensor_span(m[k]),
+                               .v = hoi_tensor_span(v[k]),
+                               .n = size,
+                               .rate = 0.01f + 0.001f * (float)k,
+                               .decay = 0.1f};
+    }
     for (int step = 1; step <= 3; ++step) {
-        hoi_tensor *g = random_of(n, HOI_NORMAL, 10 + (uint64_t)step, 0, 1);
-        float *g0 = values_of(g);
+        for (int k = 0; k < MANY; ++k) {
+            g[k] = random_of(list[k].n, HOI_NORMAL, 100 * (uint64_t)k + 10 + (uint64_t)step, 0, 1);
+            list[k].g = hoi_tensor_span(g[k]);
+        }
         s.correction1 = 1 - powf(0.9f, (float)step);
         s.correction2 = 1 - powf(0.99f, (float)step);
-        check(launch_adamw(device, hoi_tensor_span(p), hoi_tensor_span(g), hoi_tensor_span(m),
-                           hoi_tensor_span(v), hoi_tensor_span(norm), n, &s));
-        float *p1 = values_of(p), *m1 = values_of(m), *v1 = values_of(v);
-        for (int64_t i = 0; i < n; ++i) {
-            double slope = 0.5 * (double)g0[i], a = 0.9 * (double)m0[i] + 0.1 * slope,
-                   b = 0.99 * (double)v0[i] + 0.01 * slope * slope;
-            double move = a / (1 - pow(0.9, step)) / (sqrt(b / (1 - pow(0.99, step))) + 1e-8);
-            assert_near(m1[i], a, 1);
-            assert_near(v1[i], b, 1);
-            assert_near(p1[i], (double)p0[i] - 0.01 * (0.1 * (double)p0[i] + move), 1);
+        check(launch_adamw(device, list, MANY, hoi_tensor_span(norm), &s));
+        for (int k = 0; k < MANY; ++k) {
+            float *p1 = values_of(p[k]), *m1 = values_of(m[k]), *v1 = values_of(v[k]),
+                  *g0 = values_of(g[k]);
+            double rate = 0.01 + 0.001 * k;
+            for (int64_t i = 0; i < list[k].n; ++i) {
+                double slope = 0.5 * (double)g0[i], a = 0.9 * (double)m0[k][i] + 0.1 * slope,
+                       b = 0.99 * (double)v0[k][i] + 0.01 * slope * slope;
+                double move = a / (1 - pow(0.9, step)) / (sqrt(b / (1 - pow(0.99, step))) + 1e-8);
+                assert_near(m1[i], a, 1);
+                assert_near(v1[i], b, 1);
+                assert_near(p1[i], (double)p0[k][i] - rate * (0.1 * (double)p0[k][i] + move), 1);
+            }
+            free(p0[k]), free(m0[k]), free(v0[k]), free(g0);
+            p0[k] = p1, m0[k] = m1, v0[k] = v1;
+            hoi_tensor_free(g[k]);
         }
-        free(p0), free(m0), free(v0), free(g0);
-        p0 = p1, m0 = m1, v0 = v1;
-        hoi_tensor_free(g);
     }
-    free(p0), free(m0), free(v0);
-    FREE(p, m, v, norm);
+    for (int k = 0; k < MANY; ++k) {
+        free(p0[k]), free(m0[k]), free(v0[k]);
+        FREE(p[k], m[k], v[k]);
+    }
+    hoi_tensor_free(norm);
 }
 
 static void check_sgd(int64_t n) {
@@ -54,8 +77,13 @@ static void check_sgd(int64_t n) {
                *g = random_of(n, HOI_NORMAL, 3, 0, 1);
     hoi_tensor *norm = VECTOR(9, 2);
     float *p0 = values_of(p), *m0 = values_of(m), *g0 = values_of(g);
-    check(launch_sgd(device, hoi_tensor_span(p), hoi_tensor_span(g), hoi_tensor_span(m),
-                     hoi_tensor_span(norm), n, 0.1f, 0.9f, 0.01f));
+    hoi_update u = {.p = hoi_tensor_span(p),
+                    .g = hoi_tensor_span(g),
+                    .m = hoi_tensor_span(m),
+                    .n = n,
+                    .rate = 0.1f,
+                    .decay = 0.01f};
+    check(launch_sgd(device, &u, hoi_tensor_span(norm), 0.9f));
     float *p1 = values_of(p), *m1 = values_of(m);
     for (int64_t i = 0; i < n; ++i) {
         double a = 0.9 * (double)m0[i] + 2 * (double)g0[i] + 0.01 * (double)p0[i];
@@ -66,23 +94,25 @@ static void check_sgd(int64_t n) {
     FREE(p, m, g, norm);
 }
 
-/* Two gradients clipped together, as an optimiser does. */
+/* Gradients clipped together, as an optimiser does: more than go into one launch. */
 static void check_clip(int64_t n) {
-    hoi_tensor *g = random_of(n, HOI_NORMAL, 1, 0, 1), *h = random_of(7, HOI_NORMAL, 2, 0, 1);
-    int first = launch_squares_count(n), count = first + launch_squares_count(7), got;
+    hoi_tensor *g[MANY];
+    hoi_update list[MANY];
+    int count = 0;
+    double sum = 0;
+    for (int k = 0; k < MANY; ++k) {
+        int64_t size = k == 3 ? 7 : n;
+        g[k] = random_of(size, HOI_NORMAL, 1 + (uint64_t)k, 0, 1);
+        list[k] = (hoi_update){.g = hoi_tensor_span(g[k]), .n = size};
+        count += launch_squares_count(size);
+        float *values = values_of(g[k]);
+        for (int64_t i = 0; i < size; ++i)
+            sum += (double)values[i] * (double)values[i];
+        free(values);
+    }
     hoi_tensor *partial = random_of(count, HOI_UNIFORM, 3, 0, 1),
                *norm = random_of(2, HOI_UNIFORM, 4, 0, 1);
-    float *g0 = values_of(g), *h0 = values_of(h);
-    double sum = 0;
-    for (int64_t i = 0; i < n; ++i)
-        sum += (double)g0[i] * (double)g0[i];
-    for (int64_t i = 0; i < 7; ++i)
-        sum += (double)h0[i] * (double)h0[i];
-    hoi_span rest = hoi_tensor_span(partial);
-    rest.at += first;
-    check(launch_squares(device, hoi_tensor_span(g), hoi_tensor_span(partial), n, &got));
-    assert_int_equal(got, first);
-    check(launch_squares(device, hoi_tensor_span(h), rest, 7, &got));
+    check(launch_squares(device, list, MANY, hoi_tensor_span(partial)));
     float most[] = {1, 1e6f, 0};
     for (int i = 0; i < 3; ++i) {
         check(launch_clip_scale(device, hoi_tensor_span(partial), hoi_tensor_span(norm), count,
@@ -92,8 +122,9 @@ static void check_clip(int64_t n) {
         assert_near(out[1], i == 0 && sum > 1 ? 1 / sqrt(sum) : 1, 0);
         free(out);
     }
-    free(g0), free(h0);
-    FREE(g, h, partial, norm);
+    for (int k = 0; k < MANY; ++k)
+        hoi_tensor_free(g[k]);
+    FREE(partial, norm);
 }
 
 /* Uniform numbers are those of core/random.h, bit for bit; the others have the moments they
