@@ -34,6 +34,10 @@ enum { file_limit = 1 << 30 };
 #define STBI_NO_LINEAR
 #define STBI_FAILURE_USERMSG
 #define STBI_MAX_DIMENSIONS hoi_image_side
+/* Zeroed: a JPEG may use tables that it never defined. */
+#define STBI_MALLOC(n) calloc(1, n)
+#define STBI_REALLOC realloc
+#define STBI_FREE free
 #include <stb_image.h>
 /* stb's own deflate stops the program where memory ends, and its PNG writer then loses what was
    compressed: zlib's instead, and what it gave is remembered. */
@@ -187,7 +191,7 @@ static hoi_image *decode(const unsigned char *bytes, size_t n, bool upright, con
     else if (!image || !hoi_image_possible(width, height))
         hoi_fail("image: %s: %d x %d pixels do not fit into memory", name, width, height);
     else {
-        *image = (hoi_image){width, height, rgb}; /* stb's malloc is ours: free takes it back */
+        *image = (hoi_image){width, height, rgb}; /* stb's calloc is ours: free takes it back */
         if (!upright || hoi_exif_upright(image, hoi_exif_orientation(bytes, n)))
             return image;
     }
