@@ -272,7 +272,7 @@ static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
     }
     if (ok && hoi_node_wants(node, 0)) {
         hoi_tensor *dx = hoi_tensor_new(device, x->rank, x->shape);
-        ok = dx && hoi_tensor_pack(w, false, !w->node, &pack, &made) &&
+        ok = dx && hoi_tensor_pack(w, false, !w->node && !hoi_walks_checkpoint(), &pack, &made) &&
              product(device, hoi_tensor_span(dz), false, n, 0, &pack, 0, hoi_tensor_span(dx), rows,
                      k, n, 1);
         hoi_buffer_free(made);

@@ -283,6 +283,13 @@ bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed) {
 
 /* ---- checkpoint ---- */
 
+/* Checkpoints being walked on this thread, one inside the other. */
+static _Thread_local int walking;
+
+bool hoi_walks_checkpoint(void) {
+    return walking > 0;
+}
+
 /* in: the block's inputs (n[0] of them), then what it captured, which the walk inside adds to by
    itself. A gradient that an input already has goes inside with it, so that sums have the order
    they would have without the checkpoint. */
@@ -305,7 +312,9 @@ static bool checkpoint_pullback(hoi_node *node, hoi_tensor *dy) {
             *grad = NULL;
         }
     }
+    ++walking;
     ok = ok && (y = node->a.block->run(node->a.block->context, in, count)) && hoi_backward(y, dy);
+    --walking;
     for (int i = 0; i < count; ++i)
         if (in[i] && in[i]->grad) {
             ok = hoi_node_give(node, i, in[i]->grad) && ok;

@@ -82,5 +82,8 @@ bool hoi_backward(hoi_tensor *loss, hoi_tensor *seed);
    failure). It may use trainable and computed tensors that are not among its inputs; inputs and
    such computed tensors: HOI_INPUTS together. */
 hoi_tensor *hoi_checkpoint(hoi_block *block, hoi_tensor *const *inputs, int count);
+/* True inside backward through a checkpoint: memory is what its caller saves, so that weights laid
+   out for the way back are not kept. */
+bool hoi_walks_checkpoint(void);
 
 #endif

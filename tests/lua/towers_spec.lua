@@ -250,6 +250,32 @@ describe("open towers", function()
     assert.is_true(gradients(false) == gradients(true))
   end)
 
+  it("keep no second layout of a frozen weight after the way back", function()
+    local weight <close> = hoi.randn { 256, 320 }
+    local x <close> = hoi.randn({ 3, 320 }):train()
+    local function layer(y)
+      return y:linear(weight)
+    end
+    local function step(recompute) -- bytes that stay, and the gradient
+      collectgarbage()
+      local before <const> = hoi.memory().live
+      local loss = (recompute and hoi.checkpoint(layer, x) or layer(x)):square():sum()
+      loss:backward()
+      local gradient <const> = x.grad:bytes()
+      x:clear()
+      loss:release()
+      collectgarbage()
+      return hoi.memory().live - before, gradient
+    end
+    layer(x):release() -- the layout of the way there is made once and stays
+    local stays <const>, once = step(true)
+    assert.equal(0, stays)
+    local kept <const>, plain = step(false)
+    assert.is_true(kept == 256 * 320 * 4 or hoi.device().kernels == "gpu")
+    assert.is_true(once == plain)
+    assert.equal(0, (step(true))) -- where it lies there already, it is used
+  end)
+
   it("give tokens the same behind others that are only attended to, gradients too", function()
     local clip <close> = hoi.clip(golden .. "clip_quick")
     for _, causal in ipairs { true, false } do
