@@ -41,6 +41,9 @@ typedef struct hoi_parameter {
     int64_t shape[2];
     float start; /* what training begins with */
 } hoi_parameter;
+/* Whether it is a product's right side; other matrices are picked from (words) or added
+   (positions). Such give their memory up for their pack while nobody asks for their values. */
+bool hoi_parameter_multiplied(const hoi_parameter *p);
 
 typedef struct hoi_clip {
     int references;

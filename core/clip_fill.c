@@ -263,6 +263,7 @@ bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *lay
         if (!made)
             return false;
         made->rounds = rounds;
+        made->storage->yields = hoi_parameter_multiplied(p);
         hoi_tensor_free(*p->slot);
         *p->slot = made;
     }

@@ -98,6 +98,11 @@ hoi_clip *hoi_clip_new(hoi_device *device, const char *config, const char *label
     return NULL;
 }
 
+bool hoi_parameter_multiplied(const hoi_parameter *p) {
+    return p->rank == 2 && !strstr(p->name, "position_embedding") &&
+           !strstr(p->name, "token_embedding");
+}
+
 bool hoi_clip_begin(hoi_clip *clip) {
     for (int i = 0; i < clip->parameter_count; ++i) {
         hoi_parameter *p = &clip->parameters[i];
@@ -105,6 +110,7 @@ bool hoi_clip_begin(hoi_clip *clip) {
         *p->slot = hoi_tensor_full(clip->device, p->rank, p->shape, p->start);
         if (!*p->slot)
             return false;
+        (*p->slot)->storage->yields = hoi_parameter_multiplied(p);
     }
     return true;
 }

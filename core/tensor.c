@@ -17,6 +17,16 @@ struct hoi_packed {
     struct hoi_packed *next;
 };
 
+static size_t element_bytes(hoi_storage_type type) {
+    return type == HOI_STORED_FLOAT ? sizeof(float) : sizeof(uint16_t);
+}
+
+/* Whether a pack holds all values of a storage, which can be had from it again. */
+static bool whole(const hoi_storage *s, const struct hoi_packed *p) {
+    return (p->kind == OVER_COLUMNS || p->kind == PAIRS) && p->offset == 0 &&
+           (size_t)p->n * (size_t)p->k * element_bytes(p->pack.type) == s->bytes;
+}
+
 const char *hoi_shape_text(int rank, const int64_t *shape, char text[96]) {
     size_t used = 0;
     snprintf(text, 96, "%s", rank == 0 ? "scalar" : "");
@@ -75,7 +85,9 @@ static hoi_tensor *make(hoi_device *device, int rank, const int64_t *shape, hoi_
     x->storage = calloc(1, sizeof *x->storage);
     if (x->storage) {
         x->storage->references = 1;
-        x->storage->buffer = hoi_buffer_new(device, (size_t)*count * hoi_dtype_bytes(dtype));
+        x->storage->device = device;
+        x->storage->bytes = (size_t)*count * hoi_dtype_bytes(dtype);
+        x->storage->buffer = hoi_buffer_new(device, x->storage->bytes);
     } else {
         hoi_fail("tensor: out of host memory");
     }
@@ -155,10 +167,41 @@ int64_t hoi_tensor_count(const hoi_tensor *x) {
 }
 
 hoi_device *hoi_tensor_device(const hoi_tensor *x) {
-    return hoi_buffer_device(x->storage->buffer);
+    return x->storage->device;
+}
+
+/* The pack that a storage gave its values up for. */
+static const struct hoi_packed *whole_pack(const hoi_storage *s) {
+    const struct hoi_packed *p = s->packs;
+    while (!whole(s, p))
+        p = p->next;
+    return p;
+}
+
+/* Gets the values of a storage that gave them up, laid out plainly; the caller frees them. */
+static hoi_buffer *unpacked(const hoi_storage *s) {
+    const struct hoi_packed *p = whole_pack(s);
+    hoi_buffer *plain = hoi_buffer_new(s->device, s->bytes);
+    if (plain && !launch_unpack(s->device, &p->pack, p->n, p->k, (hoi_span){plain, 0})) {
+        hoi_buffer_free(plain);
+        plain = NULL;
+    }
+    return plain;
+}
+
+/* Gets the values for one use: the storage's own, or those of a pack; then `made` is the caller's to
+   free. NULL after hoi_fail. */
+static hoi_buffer *plainly(const hoi_storage *s, hoi_buffer **made) {
+    *made = s->buffer ? NULL : unpacked(s);
+    return s->buffer ? s->buffer : *made;
 }
 
 hoi_span hoi_tensor_span(const hoi_tensor *x) {
+    hoi_storage *s = x->storage;
+    if (!s->buffer) { /* who asks for them once asks again */
+        s->buffer = unpacked(s);
+        s->yields = false;
+    }
     return (hoi_span){x->storage->buffer, x->offset};
 }
 
@@ -178,17 +221,19 @@ bool hoi_tensor_recorded(const hoi_tensor *x) {
 bool hoi_tensor_read(const hoi_tensor *x, float *out) {
     int64_t n = hoi_tensor_count(x);
     size_t width = hoi_dtype_bytes(x->dtype);
-    if (x->dtype == HOI_F32)
-        return hoi_buffer_read(x->storage->buffer, (size_t)x->offset * width, out,
-                               (size_t)n * width);
     hoi_device *device = hoi_tensor_device(x);
-    hoi_buffer *wide = hoi_buffer_new(device, (size_t)n * sizeof *out);
-    bool ok = wide &&
-              launch_widen(device, hoi_tensor_span(x),
-                           x->dtype == HOI_F16 ? HOI_STORED_HALF : HOI_STORED_BFLOAT,
-                           (hoi_span){wide, 0}, n) &&
-              hoi_buffer_read(wide, 0, out, (size_t)n * sizeof *out);
+    hoi_buffer *made = NULL, *plain = plainly(x->storage, &made), *wide = NULL;
+    bool ok = plain != NULL;
+    if (x->dtype == HOI_F32)
+        ok = ok && hoi_buffer_read(plain, (size_t)x->offset * width, out, (size_t)n * width);
+    else
+        ok = ok && (wide = hoi_buffer_new(device, (size_t)n * sizeof *out)) &&
+             launch_widen(device, (hoi_span){plain, x->offset},
+                          x->dtype == HOI_F16 ? HOI_STORED_HALF : HOI_STORED_BFLOAT,
+                          (hoi_span){wide, 0}, n) &&
+             hoi_buffer_read(wide, 0, out, (size_t)n * sizeof *out);
     hoi_buffer_free(wide);
+    hoi_buffer_free(made);
     return ok;
 }
 
@@ -205,8 +250,11 @@ bool hoi_tensor_write(hoi_tensor *x, const float *values) {
     if (x->dtype != HOI_F32)
         return hoi_fail("tensor: written values are F32, the tensor is %s",
                         hoi_dtype_name(x->dtype));
+    hoi_span to = hoi_tensor_span(x);
+    if (!to.buffer)
+        return false;
     hoi_tensor_changed(x);
-    return hoi_buffer_write(x->storage->buffer, (size_t)x->offset * sizeof *values, values,
+    return hoi_buffer_write(to.buffer, (size_t)x->offset * sizeof *values, values,
                             (size_t)hoi_tensor_count(x) * sizeof *values);
 }
 
@@ -252,6 +300,10 @@ static void keep_pack(const hoi_tensor *x, int kind, int n, int k, const hoi_pac
         *packed = (struct hoi_packed){kind, x->offset, hoi_tensor_count(x), n,
                                       k,    *pack,     x->storage->packs};
         x->storage->packs = packed;
+        if (x->storage->yields && !x->trainable && whole(x->storage, packed)) {
+            hoi_buffer_free(x->storage->buffer); /* what comes after the packing may use it again */
+            x->storage->buffer = NULL;
+        }
     } else {
         *made = pack->span.buffer;
     }
@@ -264,8 +316,12 @@ static bool pack_pairs(const hoi_tensor *x, bool keep, hoi_pack *pack, hoi_buffe
     if (find_pack(x, PAIRS, n, k, pack))
         return true;
     int64_t size = launch_pairs_size(n, k, pack);
+    hoi_buffer *plain = NULL, *own = plainly(x->storage, &plain);
     pack->span = (hoi_span){hoi_buffer_new(device, (size_t)size * hoi_dtype_bytes(HOI_BF16)), 0};
-    if (!pack->span.buffer || !launch_pairs(device, hoi_tensor_span(x), n, k, pack)) {
+    bool ok =
+        own && pack->span.buffer && launch_pairs(device, (hoi_span){own, x->offset}, n, k, pack);
+    hoi_buffer_free(plain);
+    if (!ok) {
         hoi_buffer_free(pack->span.buffer);
         return false;
     }
@@ -294,8 +350,17 @@ bool hoi_tensor_pack(const hoi_tensor *x, bool across, bool keep, hoi_pack *pack
     int64_t size = launch_pack_size(device, n, k, pack);
     pack->span =
         (hoi_span){hoi_buffer_new(device, (size_t)(size * count) * hoi_dtype_bytes(x->dtype)), 0};
-    if (!pack->span.buffer || !launch_pack(device, hoi_tensor_span(x), across, (int)cols, n, k,
-                                           (int)count, rows * cols, size, pack)) {
+    bool ok = pack->span.buffer != NULL;
+    if (ok && !across && !x->storage->buffer && pack->type == HOI_STORED_FLOAT &&
+        hoi_tensor_count(x) * (int64_t)sizeof(float) == (int64_t)x->storage->bytes) {
+        ok = launch_turn_pack(device, &whole_pack(x->storage)->pack, k, n, pack);
+    } else if (ok) {
+        hoi_buffer *plain, *own = plainly(x->storage, &plain);
+        ok = own && launch_pack(device, (hoi_span){own, x->offset}, across, (int)cols, n, k,
+                                (int)count, rows * cols, size, pack);
+        hoi_buffer_free(plain);
+    }
+    if (!ok) {
         hoi_buffer_free(pack->span.buffer);
         return false;
     }

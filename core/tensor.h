@@ -8,10 +8,14 @@
 enum { HOI_RANK = 6 };
 
 /* Device memory shared by the views of it. packs: the content once more as gemm wants it
-   (tensor.c), made on demand and dropped when the content changes. */
+   (tensor.c), made on demand and dropped when the content changes. yields: a weight that is only
+   multiplied gives its own memory up for its pack; whoever asks for its values gets them back. */
 typedef struct hoi_storage {
     int references;
-    hoi_buffer *buffer;
+    hoi_device *device;
+    size_t bytes;
+    hoi_buffer *buffer; /* NULL: given up */
+    bool yields;
     struct hoi_packed *packs;
 } hoi_storage;
 
@@ -49,6 +53,8 @@ void hoi_tensor_free(hoi_tensor *x);
 
 int64_t hoi_tensor_count(const hoi_tensor *x);
 hoi_device *hoi_tensor_device(const hoi_tensor *x);
+/* Where the values lie. Without a buffer after hoi_fail, which launches pass on: values that were
+   given up for a pack found no memory to come back to. */
 hoi_span hoi_tensor_span(const hoi_tensor *x);
 bool hoi_tensor_is(const hoi_tensor *x, int rank, const int64_t *shape); /* the same shape */
 bool hoi_tensor_recorded(const hoi_tensor *x); /* a gradient can reach it */

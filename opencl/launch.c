@@ -19,14 +19,19 @@ bool hoi_run(hoi_device *device, const hoi_job *j, const char *letters, ...) {
     va_list list;
     if (!kernel)
         return false;
+    if (j->grid[0] == 0 || j->grid[1] == 0 || j->grid[2] == 0)
+        return true;
     va_start(list, letters);
     for (const char *l = letters; *l && status == CL_SUCCESS && fits; ++l) {
         cl_int i;
         switch (*l) {
         case 'b': {
             hoi_span span = va_arg(list, hoi_span);
-            status = clSetKernelArg(kernel, at++, sizeof(cl_mem),
-                                    span.buffer ? &span.buffer->memory : NULL);
+            if (!span.buffer) {
+                va_end(list);
+                return hoi_fail("device: %s: argument %u has no memory", j->kernel, at);
+            }
+            status = clSetKernelArg(kernel, at++, sizeof(cl_mem), &span.buffer->memory);
             fits = narrow(span.at, &i);
             if (status == CL_SUCCESS)
                 status = clSetKernelArg(kernel, at++, sizeof i, &i);
@@ -69,8 +74,6 @@ bool hoi_run(hoi_device *device, const hoi_job *j, const char *letters, ...) {
                         hoi_cl_name(status));
     size_t grid[3], local[3];
     for (int d = 0; d < 3; ++d) {
-        if (j->grid[d] == 0)
-            return true;
         grid[d] = (size_t)j->grid[d];
         local[d] = j->single ? 1 : j->local[d];
     }

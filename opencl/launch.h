@@ -80,6 +80,12 @@ bool launch_pack_in_place(hoi_device *device, hoi_span in, int n, hoi_pack *pack
 bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, int k, int count,
                  int64_t in_step, int64_t out_step, const hoi_pack *out);
 
+/* out (n, k) = the values of a pack of one matrix that was packed across, pairs or not. */
+bool launch_unpack(hoi_device *device, const hoi_pack *in, int n, int k, hoi_span out);
+
+/* Packs for y W, (n, k) being W's shape, what is packed for x W': floats, on processors. */
+bool launch_turn_pack(hoi_device *device, const hoi_pack *in, int n, int k, const hoi_pack *out);
+
 /* True where products of bfloat16 are faster than those of floats: processors with AVX-512 BF16
    (and AMX), tensor cores. Else false after hoi_fail: the message tells what is missing. The
    environment's HOI_TENSOR_CORES=0 leaves AMX out. */

@@ -75,6 +75,37 @@ bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, 
                    (int64_t)k, (int64_t)out->width, piece, in_step, out_step);
 }
 
+bool launch_unpack(hoi_device *device, const hoi_pack *in, int n, int k, hoi_span out) {
+    hoi_span packed = in->span;
+    if (in->type == HOI_STORED_PAIRS) { /* a pair is one value of twice the width */
+        packed.at /= 2;
+        out.at /= 2;
+        k /= 2;
+    }
+    int64_t piece = 64;
+    return hoi_run(device,
+                   &(hoi_job){"pack.cl",
+                              NULL,
+                              in->type == HOI_STORED_FLOAT || in->type == HOI_STORED_PAIRS
+                                  ? "unpack"
+                                  : "unpack_short",
+                              {pieces(n, in->width), pieces(k, piece), 1},
+                              .single = true},
+                   "bbiiii", packed, out, (int64_t)n, (int64_t)k, (int64_t)in->width, piece);
+}
+
+bool launch_turn_pack(hoi_device *device, const hoi_pack *in, int n, int k, const hoi_pack *out) {
+    int64_t piece = 64;
+    return hoi_run(device,
+                   &(hoi_job){"cpu/turn.cl",
+                              NULL,
+                              "turn_pack",
+                              {pieces(k, out->width), pieces(n, piece), 1},
+                              .single = true},
+                   "bbiiiii", in->span, out->span, (int64_t)n, (int64_t)k, (int64_t)in->width,
+                   (int64_t)out->width, piece);
+}
+
 /* Of a product with A across: rows of a block, which keep a panel of B in the nearest cache (more
    where C is wide, for its sums go out and back each block); numbers of C to stay in the second. */
 enum { ACROSS_DEPTH = 128, ACROSS_SUMS = 1 << 18 };

@@ -24,3 +24,17 @@
     }
 DEFINE_PACK(pack, uint)
 DEFINE_PACK(pack_short, ushort)
+
+/* The way back of a matrix that was packed across = 1: out (n, k). Grid as above. */
+#define DEFINE_UNPACK(name, T)                                                                     \
+    __kernel void name(__global const T *in, int in_at, __global T *out, int out_at, int n, int k, \
+                       int width, int piece) {                                                     \
+        int panel = get_global_id(0), k0 = get_global_id(1) * piece, k1 = min(k, k0 + piece);      \
+        int c0 = panel * width, m = min(width, n - c0);                                            \
+        in += in_at + (long)panel * width * k;                                                     \
+        for (int c = 0; c < m; ++c)                                                                \
+            for (int i = k0; i < k1; ++i)                                                          \
+                out[out_at + (long)(c0 + c) * k + i] = in[(long)i * width + c];                    \
+    }
+DEFINE_UNPACK(unpack, uint)
+DEFINE_UNPACK(unpack_short, ushort)

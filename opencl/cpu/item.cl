@@ -76,3 +76,33 @@
     default:                                                                                       \
         EACH_VECTOR(GET, PUT, FINISH_3)                                                            \
     }
+
+/* Turns VW rows of VW floats by zipping row i with row i + VW / 2, log2(VW) times. */
+#if VW == 16
+#define ZIP_LOW(a, b)                                                                              \
+    (VF)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, \
+         b.s7)
+#define ZIP_HIGH(a, b)                                                                             \
+    (VF)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, \
+         b.sf)
+#define ROUNDS 4
+#elif VW == 8
+#define ZIP_LOW(a, b) (VF)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
+#define ZIP_HIGH(a, b) (VF)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
+#define ROUNDS 3
+#else
+#define ZIP_LOW(a, b) (VF)(a.s0, b.s0, a.s1, b.s1)
+#define ZIP_HIGH(a, b) (VF)(a.s2, b.s2, a.s3, b.s3)
+#define ROUNDS 2
+#endif
+static void turn_square(VF r[VW]) {
+    VF s[VW];
+    for (int round = 0; round < ROUNDS; ++round) {
+        for (int x = 0; x < VW / 2; ++x) {
+            s[2 * x] = ZIP_LOW(r[x], r[x + VW / 2]);
+            s[2 * x + 1] = ZIP_HIGH(r[x], r[x + VW / 2]);
+        }
+        for (int x = 0; x < VW; ++x)
+            r[x] = s[x];
+    }
+}
