@@ -1,5 +1,5 @@
--- packs: weights that are only multiplied give their memory up for their pack, and come back with the
--- same bits to whoever asks for their values.
+-- packs: weights that are only multiplied give their memory up for their pack, and come back with
+-- the same bits to whoever asks for their values.
 local hoi = require "hoi"
 local device = require "hoi.device"
 
