@@ -182,34 +182,51 @@ static int64_t count_of(const hoi_parameter *parameter) {
     return count;
 }
 
-/* Gets a parameter's values as the model keeps them, to be freed: as floats, or with the bits and
-   the type of the file. NULL after hoi_fail. */
-static unsigned char *values_of(hoi_weights *file, const source *s, const hoi_parameter *parameter,
-                                bool as_floats) {
-    size_t width = as_floats ? sizeof(float) : hoi_dtype_bytes(s->parts[0]->dtype);
-    int64_t total = count_of(parameter);
-    int64_t rows = parameter->rank ? parameter->shape[0] : 1;
-    size_t each = (size_t)(total / s->count) * width;
-    if (s->turned)
-        rows = parameter->shape[1];
-    for (int i = 0; i < s->count; ++i)
-        if (!fits(file, s->parts[i], rows / s->count, total / s->count))
-            return NULL;
-    unsigned char *bytes = malloc((size_t)total * width + 1);
+/* What a parameter's values are read from: as floats, or with the bits and the type of the file. */
+typedef struct reading {
+    hoi_weights *file;
+    const source *from;
+    const hoi_parameter *parameter;
+    bool as_floats;
+} reading;
+
+static size_t width_of(const reading *r) {
+    return r->as_floats ? sizeof(float) : hoi_dtype_bytes(r->from->parts[0]->dtype);
+}
+
+/* Reads the parts one behind the other, as they lie in the file. */
+static bool read_parts(void *context, unsigned char *bytes) {
+    const reading *r = context;
+    const source *s = r->from;
+    int64_t total = count_of(r->parameter),
+            rows = s->turned ? r->parameter->shape[1]
+                             : (r->parameter->rank ? r->parameter->shape[0] : 1);
+    size_t each = (size_t)(total / s->count) * width_of(r);
+    bool ok = true;
+    for (int i = 0; ok && i < s->count; ++i)
+        ok = fits(r->file, s->parts[i], rows / s->count, total / s->count);
+    for (int i = 0; ok && i < s->count; ++i) {
+        unsigned char *at = bytes + (size_t)i * each;
+        ok = r->as_floats ? hoi_weights_floats(r->file, s->parts[i], (float *)(void *)at)
+                          : hoi_weights_read(r->file, s->parts[i], at);
+    }
+    return ok;
+}
+
+/* Gets the values as the model keeps them, to be freed. NULL after hoi_fail. */
+static unsigned char *read_values(reading *r) {
+    size_t count = (size_t)count_of(r->parameter), width = width_of(r);
+    unsigned char *bytes = malloc(count * width + 1);
     if (!bytes) {
         hoi_fail("clip: out of host memory");
         return NULL;
     }
-    for (int i = 0; i < s->count; ++i) {
-        unsigned char *at = bytes + (size_t)i * each;
-        bool ok = as_floats ? hoi_weights_floats(file, s->parts[i], (float *)(void *)at)
-                            : hoi_weights_read(file, s->parts[i], at);
-        if (!ok) {
-            free(bytes);
-            return NULL;
-        }
+    if (!read_parts(r, bytes)) {
+        free(bytes);
+        return NULL;
     }
-    return s->turned ? turn(bytes, (size_t)rows, (size_t)(total / rows), width) : bytes;
+    size_t rows = r->from->turned ? (size_t)r->parameter->shape[1] : 1;
+    return r->from->turned ? turn(bytes, rows, count / rows, width) : bytes;
 }
 
 static bool one_dtype(const source *s) {
@@ -242,28 +259,43 @@ static void narrow(unsigned char *bytes, int64_t count) {
     }
 }
 
+/* Gets a parameter from a file; NULL after hoi_fail. */
+static hoi_tensor *read_parameter(const hoi_clip *clip, const hoi_parameter *p, hoi_weights *file,
+                                  const hoi_clip_layout *layout, hoi_clip_values values) {
+    source s;
+    bool rounds;
+    if (!find_source(file, layout, p->name, &s))
+        return NULL;
+    hoi_dtype dtype = dtype_of(p, &s, values, &rounds);
+    bool as_it_is = dtype != HOI_F32 && dtype == s.parts[0]->dtype && one_dtype(&s),
+         narrowed = dtype != HOI_F32 && !as_it_is;
+    reading r = {file, &s, p, !as_it_is};
+    hoi_tensor *made = NULL;
+    if (narrowed || s.turned) {
+        unsigned char *bytes = read_values(&r);
+        if (bytes && narrowed)
+            narrow(bytes, count_of(p));
+        made = bytes ? hoi_tensor_stored(clip->device, p->rank, p->shape, dtype, bytes) : NULL;
+        free(bytes);
+    } else {
+        made = hoi_tensor_read_in(clip->device, p->rank, p->shape, dtype, read_parts, &r);
+    }
+    if (made) {
+        made->rounds = rounds;
+        made->storage->yields = hoi_parameter_multiplied(p);
+    }
+    return made;
+}
+
 bool hoi_clip_fill(hoi_clip *clip, hoi_weights *file, const hoi_clip_layout *layout,
                    hoi_clip_values values) {
     if (values == HOI_CLIP_BFLOAT && !launch_bfloat(clip->device))
         return false;
     for (int i = 0; i < clip->parameter_count; ++i) {
         hoi_parameter *p = &clip->parameters[i];
-        source s;
-        if (!find_source(file, layout, p->name, &s))
-            return false;
-        bool rounds;
-        hoi_dtype dtype = dtype_of(p, &s, values, &rounds);
-        bool as_it_is = dtype != HOI_F32 && dtype == s.parts[0]->dtype && one_dtype(&s);
-        unsigned char *bytes = values_of(file, &s, p, !as_it_is);
-        if (bytes && dtype != HOI_F32 && !as_it_is)
-            narrow(bytes, count_of(p));
-        hoi_tensor *made =
-            bytes ? hoi_tensor_stored(clip->device, p->rank, p->shape, dtype, bytes) : NULL;
-        free(bytes);
+        hoi_tensor *made = read_parameter(clip, p, file, layout, values);
         if (!made)
             return false;
-        made->rounds = rounds;
-        made->storage->yields = hoi_parameter_multiplied(p);
         hoi_tensor_free(*p->slot);
         *p->slot = made;
     }
@@ -326,10 +358,10 @@ bool hoi_clip_export(const hoi_clip *clip, hoi_weights *file, const hoi_clip_lay
         source s;
         if (!find_source(file, layout, p->name, &s))
             return false;
-        bool as_floats = !one_dtype(&s); /* in three arrays of several types */
-        unsigned char *bytes = values_of(file, &s, p, as_floats);
+        reading r = {file, &s, p, !one_dtype(&s)}; /* floats: in three arrays of several types */
+        unsigned char *bytes = read_values(&r);
         bool ok =
-            bytes && add_values(clip, writer, p, as_floats ? HOI_F32 : s.parts[0]->dtype, bytes);
+            bytes && add_values(clip, writer, p, r.as_floats ? HOI_F32 : s.parts[0]->dtype, bytes);
         free(bytes);
         if (!ok)
             return false;

@@ -103,21 +103,37 @@ hoi_tensor *hoi_tensor_new(hoi_device *device, int rank, const int64_t *shape) {
     return make(device, rank, shape, HOI_F32, &count);
 }
 
+/* A tensor of undefined content, of a type that weights may have. */
+static hoi_tensor *make_stored(hoi_device *device, int rank, const int64_t *shape,
+                               hoi_dtype dtype) {
+    int64_t count;
+    if (dtype == HOI_F32 || dtype == HOI_F16 || dtype == HOI_BF16)
+        return make(device, rank, shape, dtype, &count);
+    hoi_fail("tensor: weights of type %s; F32, F16 and BF16 are possible", hoi_dtype_name(dtype));
+    return NULL;
+}
+
 hoi_tensor *hoi_tensor_stored(hoi_device *device, int rank, const int64_t *shape, hoi_dtype dtype,
                               const void *bytes) {
-    int64_t count;
-    if (dtype != HOI_F32 && dtype != HOI_F16 && dtype != HOI_BF16) {
-        hoi_fail("tensor: weights of type %s; F32, F16 and BF16 are possible",
-                 hoi_dtype_name(dtype));
-        return NULL;
-    }
-    hoi_tensor *x = make(device, rank, shape, dtype, &count);
-    if (x &&
-        !hoi_buffer_write(x->storage->buffer, 0, bytes, (size_t)count * hoi_dtype_bytes(dtype))) {
+    hoi_tensor *x = make_stored(device, rank, shape, dtype);
+    if (x && !hoi_buffer_write(x->storage->buffer, 0, bytes, x->storage->bytes)) {
         hoi_tensor_free(x);
         x = NULL;
     }
     return x;
+}
+
+hoi_tensor *hoi_tensor_read_in(hoi_device *device, int rank, const int64_t *shape, hoi_dtype dtype,
+                               bool (*read)(void *context, unsigned char *bytes), void *context) {
+    hoi_tensor *x = make_stored(device, rank, shape, dtype);
+    void *opened = x ? hoi_buffer_open(x->storage->buffer, x->storage->bytes) : NULL;
+    bool ok = opened && read(context, opened);
+    if (opened)
+        ok = hoi_buffer_close(x->storage->buffer, opened) && ok;
+    if (ok)
+        return x;
+    hoi_tensor_free(x);
+    return NULL;
 }
 
 hoi_tensor *hoi_tensor_from(hoi_device *device, int rank, const int64_t *shape,

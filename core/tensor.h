@@ -42,6 +42,9 @@ hoi_tensor *hoi_tensor_from(hoi_device *device, int rank, const int64_t *shape,
 /* The same for weights stored as dtype F32, F16 or BF16; `bytes` as in a file. */
 hoi_tensor *hoi_tensor_stored(hoi_device *device, int rank, const int64_t *shape, hoi_dtype dtype,
                               const void *bytes);
+/* The same, `read` writing the bytes where they will lie. */
+hoi_tensor *hoi_tensor_read_in(hoi_device *device, int rank, const int64_t *shape, hoi_dtype dtype,
+                               bool (*read)(void *context, unsigned char *bytes), void *context);
 hoi_tensor *hoi_tensor_full(hoi_device *device, int rank, const int64_t *shape, float value);
 hoi_tensor *hoi_tensor_random(hoi_device *device, int rank, const int64_t *shape, hoi_noise kind,
                               uint64_t key, float a, float b);

@@ -485,6 +485,26 @@ bool hoi_buffer_read(hoi_buffer *buffer, size_t at, void *data, size_t bytes) {
            hoi_fail("device: clEnqueueReadBuffer: %s (%zu bytes)", hoi_cl_name(status), bytes);
 }
 
+void *hoi_buffer_open(hoi_buffer *buffer, size_t bytes) {
+    cl_int status;
+    if (!in_range(buffer, 0, bytes))
+        return NULL;
+    void *opened = clEnqueueMapBuffer(buffer->device->queue, buffer->memory, CL_TRUE,
+                                      CL_MAP_WRITE_INVALIDATE_REGION, 0, bytes > 0 ? bytes : 1, 0,
+                                      NULL, NULL, &status);
+    if (status == CL_SUCCESS)
+        return opened;
+    hoi_fail("device: clEnqueueMapBuffer: %s (%zu bytes)", hoi_cl_name(status), bytes);
+    return NULL;
+}
+
+bool hoi_buffer_close(hoi_buffer *buffer, void *opened) {
+    cl_int status =
+        clEnqueueUnmapMemObject(buffer->device->queue, buffer->memory, opened, 0, NULL, NULL);
+    return status == CL_SUCCESS ||
+           hoi_fail("device: clEnqueueUnmapMemObject: %s", hoi_cl_name(status));
+}
+
 hoi_device_memory hoi_device_memory_now(const hoi_device *device) {
     return device->memory;
 }

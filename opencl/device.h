@@ -46,6 +46,11 @@ hoi_device *hoi_buffer_device(const hoi_buffer *buffer);
 bool hoi_buffer_write(hoi_buffer *buffer, size_t at, const void *data, size_t bytes);
 bool hoi_buffer_read(hoi_buffer *buffer, size_t at, void *data, size_t bytes);
 
+/* Lets the host write the first `bytes` where they lie, without a copy; waits. Closed again before
+   any work with the buffer. NULL after hoi_fail. */
+void *hoi_buffer_open(hoi_buffer *buffer, size_t bytes);
+bool hoi_buffer_close(hoi_buffer *buffer, void *opened);
+
 /* Waits for all work in the queue. */
 bool hoi_device_finish(hoi_device *device);
 

@@ -65,6 +65,15 @@ bool launch_pack(hoi_device *device, hoi_span in, bool across, int lead, int n, 
         return true;
     while (panels * pieces(k, piece) * count < 2 * device->info.units && piece > 64)
         piece = round_up(piece / 2, 8);
+    if (!device->set.gpu && across && out->type == HOI_STORED_FLOAT)
+        return hoi_run(device,
+                       &(hoi_job){"cpu/turn.cl",
+                                  NULL,
+                                  "pack_rows",
+                                  {panels, pieces(k, piece), count},
+                                  .single = true},
+                       "bbiiiiiii", in, out->span, (int64_t)lead, (int64_t)n, (int64_t)k,
+                       (int64_t)out->width, piece, in_step, out_step);
     return hoi_run(device,
                    &(hoi_job){"pack.cl",
                               NULL,
