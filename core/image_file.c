@@ -40,16 +40,24 @@ enum { file_limit = 1 << 30 };
 #define STBI_FREE free
 #include <stb_image.h>
 /* stb's own deflate stops the program where memory ends, and its PNG writer then loses what was
-   compressed: zlib's instead, and what it gave is remembered. */
+   compressed: zlib's instead, and what it gave is remembered. Rows come filtered; of such, level 8,
+   which stb asks for, makes 2 % less in ten times the time. */
 static _Thread_local unsigned char *compressed;
 static unsigned char *compress_rows(unsigned char *data, int length, int *n, int level) {
-    uLongf room = compressBound((uLong)length);
+    (void)level;
+    z_stream rows = {.next_in = data, .avail_in = (uInt)length};
+    if (deflateInit2(&rows, 5, Z_DEFLATED, MAX_WBITS, 8, Z_FILTERED) != Z_OK)
+        return NULL;
+    uLong room = deflateBound(&rows, (uLong)length);
     compressed = malloc(room);
-    if (compressed && compress2(compressed, &room, data, (uLong)length, level) != Z_OK) {
+    rows.next_out = compressed;
+    rows.avail_out = (uInt)room;
+    if (compressed && deflate(&rows, Z_FINISH) != Z_STREAM_END) {
         free(compressed);
         compressed = NULL;
     }
-    *n = (int)room;
+    *n = (int)rows.total_out;
+    deflateEnd(&rows);
     return compressed;
 }
 static void free_of_writer(void *memory) {

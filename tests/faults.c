@@ -2,6 +2,7 @@
    that hoi asks for fail, and knows which of hoi's allocations are not freed. For Lua it is a module
    (tests/faults.lua); HOI_FAULT=allocation:N or buffer:N arms it from the start of a program. What
    drivers and other libraries ask for is left alone, but for those that are watched. */
+#define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <dlfcn.h>
 #include <errno.h>

@@ -12,8 +12,8 @@ fail() {
     echo "kill: $*" >&2
     exit 1
 }
-train() { # folder
-    "$hoi" scripts/pretrain.lua --stage clip --steps 12 --batch 8 --save-every 1 --out "$1"
+train() { # folder; exec: what is killed is the program, not a shell around it
+    exec "$hoi" scripts/pretrain.lua --stage clip --steps 12 --batch 8 --save-every 1 --out "$1"
 }
 readable() {
     "$hoi" - "$1" <<'END'
@@ -37,7 +37,7 @@ END
 }
 
 begun=$(date +%s%N)
-train "$place/whole" 2>"$place/log" || fail "$(cat "$place/log")"
+(train "$place/whole") 2>"$place/log" || fail "$(cat "$place/log")"
 length=$((($(date +%s%N) - begun) / 1000000)) # of a whole run, in milliseconds
 finished=0 killed=0
 while [ "$killed" -lt "$times" ] || [ "$finished" -eq 0 ]; do
@@ -48,7 +48,7 @@ while [ "$killed" -lt "$times" ] || [ "$finished" -eq 0 ]; do
     if [ "$killed" -lt "$times" ] && kill -9 $id 2>/dev/null; then
         killed=$((killed + 1))
     fi
-    if wait $id; then
+    if wait $id 2>/dev/null; then # the shell would tell of each kill
         cmp "$place/whole/clip/model.safetensors" "$place/killed/clip/model.safetensors" ||
             fail "after $killed kills the weights differ"
         finished=$((finished + 1))
