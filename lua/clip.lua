@@ -366,9 +366,10 @@ function Clip:fingerprint()
   return self.mark
 end
 
--- A text that tells this model's features from those of others.
+-- A text that tells this model's features from those of others: the same weights make others with
+-- another activation.
 function Clip:feature_key()
-  return self:fingerprint() .. rounding(self)
+  return ("%s %s%s"):format(self:fingerprint(), self.text.activation, rounding(self))
 end
 
 function Clip:release()

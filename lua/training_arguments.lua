@@ -10,8 +10,9 @@ local arguments <const> = {}
 
 -- What a second stage must know of the first: the words that say what it was taught with.
 local kept <const> = {
-  "model", "data", "file", "images", "split", "size", "setting", "plain", "boxes", "detector",
-  "detector_model", "detector_folder", "detector_file", "detector_option", "seed",
+  "model", "dtype", "activation", "tokenizer", "data", "file", "images", "split", "size",
+  "setting", "plain", "boxes", "detector", "detector_model", "detector_folder", "detector_file",
+  "detector_option", "seed",
 }
 
 -- Pictures of the drawn world, which has no end, and steps on them.

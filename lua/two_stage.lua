@@ -3,6 +3,7 @@
 -- beforehand, the loss of verbs, and how scores of verbs become scores of targets.
 local digest <const> = require "hoi.digest"
 local fill <const> = require "hoi.template"
+local json <const> = require "hoi.json"
 local losses <const> = require "hoi.losses"
 local make_store <const> = require "hoi.store"
 local nn <const> = require "hoi.nn"
@@ -270,9 +271,11 @@ end
 
 ---------------------------------------------------------------------------- texts
 
--- Features (count, d) of texts by a frozen tower, kept on disk.
+-- Features (count, d) of texts by a frozen tower, kept on disk by their ids, which are others with
+-- another tokenizer.
 function two_stage.encode(clip, texts)
-  return make_store("texts", { key = clip:feature_key() }):tensor(digest(texts), function()
+  local ids <const> = json.encode((clip:tokenize(texts, { truncate = true })))
+  return make_store("texts", { key = clip:feature_key() }):tensor(digest { ids }, function()
     return clip:encode_text(texts, { truncate = true }):detach()
   end)
 end

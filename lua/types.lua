@@ -2564,8 +2564,8 @@ function Clip:identity() end
 ---@return string
 function Clip:fingerprint() end
 
---- Gets a text that tells this model's features from those of others, wherever its folder lies: its fingerprint, and whether
---- they are rounded to bfloat16 on their way. What is kept of features on disk is kept by it.
+--- Gets a text that tells this model's features from those of others, wherever its folder lies: its fingerprint, its
+--- activation, and whether they are rounded to bfloat16 on their way. What is kept of features on disk is kept by it.
 ---@return string
 function Clip:feature_key() end
 

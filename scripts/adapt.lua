@@ -2,13 +2,14 @@
 -- start as those of its related seen class; what attends to descriptions stays as it is.
 local argparse <const> = require "argparse"
 local hoi <const> = require "hoi"
+local model_arguments <const> = require "hoi.model_arguments"
 local training_arguments <const> = require "hoi.training_arguments"
 
 local parser <const> = argparse("adapt.lua", "Teaches a trained EZ-HOI the unseen classes."
   .. " Options: the weights of its losses, relation=150 closeness=1 negatives=1.")
 parser:option("--from", "folder that train.lua wrote"):count "1"
 parser:option("--out", "folder of prompts.safetensors, log.jsonl and checkpoint"):count "1"
-parser:option("--model", "the CLIP it was trained on, where it is elsewhere now")
+model_arguments.add(parser, "the CLIP it was trained on, where it is elsewhere now")
 parser:option("--file", "its data's annotations, where they are elsewhere now")
 parser:option("--images", "its data's pictures, where they are elsewhere now")
 training_arguments.add(parser)
@@ -17,7 +18,7 @@ local args <const> = parser:parse()
 local path <const> = args.from .. "/prompts.safetensors"
 training_arguments.of(path, args)
 local data <const>, detector <close> = training_arguments.open(args)
-local method <const> = hoi.method.load(path, hoi.clip(args.model), data.targets)
+local method <const> = hoi.method.load(path, model_arguments.open(args), data.targets)
 if not method.start_unseen then
   error(("adapt: %s is of '%s', which has no stage for unseen classes"):format(path, method.name),
     0)

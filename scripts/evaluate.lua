@@ -6,12 +6,11 @@ local detector_arguments <const> = require "hoi.detector_arguments"
 local figures_of <const> = require "hoi.figures"
 local hoi <const> = require "hoi"
 local json <const> = require "hoi.json"
+local model_arguments <const> = require "hoi.model_arguments"
 
 local parser <const> = argparse("evaluate.lua",
   "Measures how well interactions are named and boxes are found.")
-parser:option("--model", "a CLIP folder or file; without it the small CLIP of the drawn world")
-parser:option("--dtype", "stored; float32; bfloat16: faster where the device has it, rounded")
-  :choices { "stored", "float32", "bfloat16" }:default "stored"
+model_arguments.add(parser)
 data_arguments.add(parser)
 parser:option("--boxes", "truth, detector or both (mini's default; else detector)")
   :choices { "truth", "detector", "both" }
@@ -30,7 +29,7 @@ parser:option("--json", "file for the figures")
 parser:option("--plot", "picture of the APs by verb (.png)")
 local args <const> = parser:parse()
 
-local figures <const>, clip <const> = {}, hoi.clip(args.model, { dtype = args.dtype })
+local figures <const>, clip <const> = {}, model_arguments.open(args)
 local data <const> = data_arguments.open(args, args.split or "test")
 local targets <const>, drawn <const> = data.targets, args.data == "mini"
 if args.descriptions then

@@ -3,13 +3,12 @@ local argparse <const> = require "argparse"
 local detector_arguments <const> = require "hoi.detector_arguments"
 local hoi <const> = require "hoi"
 local json <const> = require "hoi.json"
+local model_arguments <const> = require "hoi.model_arguments"
 local system <const> = require "hoi.system"
 
 local parser <const> = argparse("predict.lua", "Finds who does what with what in pictures.")
 parser:argument("picture", "pictures, or folders of them"):args "+"
-parser:option("--model", "a Hugging Face CLIP folder; without it the small CLIP of the drawn world")
-parser:option("--dtype", "stored; float32; bfloat16: faster where the device has it, rounded")
-  :choices { "stored", "float32", "bfloat16" }:default "stored"
+model_arguments.add(parser)
 detector_arguments.add(parser)
 parser:option("--classes",
   "hico, hico.verbs, vcoco, mini, or a JSON file of your own (default: mini; with --model hico)")
@@ -42,7 +41,7 @@ local function pictures_of(paths)
   return list
 end
 
-local clip <const> = hoi.clip(args.model, { dtype = args.dtype })
+local clip <const> = model_arguments.open(args)
 local classes <const> = args.classes or (args.model and "hico" or "mini")
 local drawn_only <const> = not args.model and classes ~= "mini"
 if drawn_only then

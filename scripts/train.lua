@@ -4,12 +4,13 @@ local argparse <const> = require "argparse"
 local data_arguments <const> = require "hoi.data_arguments"
 local detector_arguments <const> = require "hoi.detector_arguments"
 local hoi <const> = require "hoi"
+local model_arguments <const> = require "hoi.model_arguments"
 local training <const> = require "hoi.training"
 local training_arguments <const> = require "hoi.training_arguments"
 
 local parser <const> = argparse("train.lua", "Teaches a method what people do in pictures.")
 parser:option("--out", "folder of prompts.safetensors, log.jsonl and checkpoint", "out/train")
-parser:option("--model", "a CLIP folder or file; without it the small CLIP of the drawn world")
+model_arguments.add(parser)
 parser:option("--method", "ezhoi, cmmp, ada_cm, geometry, or a file of your own", "ezhoi")
 data_arguments.add(parser)
 parser:option("--descriptions", "a file of descriptions of the classes")
@@ -21,7 +22,7 @@ parser:flag("--joint", "unseen classes learn along; without it adapt.lua teaches
 training_arguments.add(parser)
 local args <const> = parser:parse()
 
-local clip <const> = hoi.clip(args.model)
+local clip <const> = model_arguments.open(args)
 local data <const>, detector <close> = training_arguments.open(args)
 local options <const>, targets <const> = training_arguments.options(args), data.targets
 for i, texts in ipairs(args.descriptions and hoi.descriptions(args.descriptions, targets) or {}) do

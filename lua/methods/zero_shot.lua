@@ -3,6 +3,7 @@
 -- of its names and of its descriptions.
 local digest <const> = require "hoi.digest"
 local fill <const> = require "hoi.template"
+local json <const> = require "hoi.json"
 local make_store <const> = require "hoi.store"
 local pixels <const> = require "hoi.pixels"
 local tensors <const> = require "hoi.tensor"
@@ -80,6 +81,7 @@ function zero_shot:classes()
   for _, target in ipairs(self.targets) do
     for _, group in ipairs(groups_of(target, self.o)) do
       parts[#parts + 1] = table.concat(group, "\n")
+      parts[#parts + 1] = json.encode((self.clip:tokenize(group, { truncate = true })))
     end
   end
   return make_store("texts", { key = self.clip:identity() }):tensor(digest(parts), function()
