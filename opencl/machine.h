@@ -32,6 +32,7 @@ struct hoi_device {
     hoi_buffer *pool[HOI_POOLS];
     hoi_device_memory memory;
     size_t limit;
+    bool watched; /* by Oclgrind: a buffer ends where its tensor does, and none is used again */
     void (*relieve)(void *);
     void *relieve_data;
     bool profile;

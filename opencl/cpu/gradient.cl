@@ -4,7 +4,8 @@
    order of sums, and with it every bit of the result, is the same for any number of threads. */
 #define PANEL (VW * NV)
 
-/* MR numbers of a row of A into a tile's piece. */
+/* MR numbers of a row of A into a tile's piece; READ are looked at. */
+#define READ (MR == 6 ? 8 : MR)
 static void turn(__global const float *in, __local float *out) {
 #if MR == 6
     vstore8(vload8(0, in), 0, out); /* the next row writes over the last two */
@@ -61,7 +62,7 @@ __kernel void gradient(__global const float *a, int a_at, int a_row, int a_step,
             __global const float *in = a + (long)(from + i) * a_row;
             __local float *out = turned + i * MR;
             int row = r0;
-            for (; row < r1 && row + 8 <= m; row += MR, out += pitch)
+            for (; row < r1 && row + READ <= m; row += MR, out += pitch)
                 turn(in + row, out);
             for (; row < r1; row += MR, out += pitch)
                 for (int r = 0; r < MR; ++r)
