@@ -1,10 +1,12 @@
 -- faults: each allocation and each OpenCL buffer that hoi asks for is refused in turn, in a whole
 -- predict run and in a step of training. Wherever it happens an error says so, or the work is done
 -- all the same with the same result; nothing crashes and nothing stays allocated.
---   LD_PRELOAD=BUILD/tests/faults.so hoi tests/faults.lua [repeats]
+--   LD_PRELOAD=BUILD/tests/faults.so hoi tests/faults.lua [repeats] [most] [seed] [job]
 -- (cmake --build DIR --target faults)
 -- repeats: how often each way of calls that asks is refused (default 4: its first ones and its
--- last); "all": every single one.
+-- last); "all": every single one. most: only so many of them in each sweep, drawn by the seed. job:
+-- predict, train, or careless, which goes on with a wrong result where something was refused: this
+-- check must say so.
 local build <const> = os.getenv "HOI_BUILD" or arg[-1]:match "^(.*)/" or "."
 local faults <const> = assert(package.loadlib(build .. "/tests/faults.so", "luaopen_faults"))()
 local hoi <const> = require "hoi"
@@ -12,6 +14,7 @@ local json <const> = require "hoi.json"
 local system <const> = require "hoi.system"
 
 local repeats <const> = arg[1] == "all" and math.huge or tonumber(arg[1] or 4)
+local most <const>, seed <const> = tonumber(arg[2]) or math.huge, tonumber(arg[3]) or 1
 local folder <const> = os.tmpname()
 os.remove(folder)
 system.make_folder(folder)
@@ -63,6 +66,11 @@ function jobs.train()
   return ("%a %a"):format(loss:item(), parameters[1][2]:sum():item())
 end
 
+function jobs.careless()
+  local ok <const>, result <const> = pcall(jobs.train)
+  return ok and result or "made up"
+end
+
 ---------------------------------------------------------------------------- refusing
 
 local function collect()
@@ -71,7 +79,8 @@ local function collect()
   require "hoi.device".trim()
 end
 
--- Gets the numbers to refuse: of each way of calls its first ones and its last.
+-- Gets the numbers to refuse: of each way of calls its first ones and its last; of these, the most
+-- that are wanted.
 local function choose(ways)
   local seen <const>, last <const>, chosen <const> = {}, {}, {}
   for n, way in ipairs(ways) do
@@ -82,6 +91,9 @@ local function choose(ways)
     if seen[way] < repeats or last[way] == n then
       chosen[#chosen + 1] = n
     end
+  end
+  while #chosen > most do
+    table.remove(chosen, math.random(#chosen))
   end
   return chosen
 end
@@ -146,7 +158,8 @@ local function sweep(name, kind)
 end
 
 draw()
-for _, name in ipairs { "predict", "train" } do
+math.randomseed(seed)
+for _, name in ipairs(arg[4] and { arg[4] } or { "predict", "train" }) do
   for _, kind in ipairs { "buffer", "allocation" } do
     sweep(name, kind)
   end
