@@ -153,6 +153,20 @@ describe("adapt.lua", function()
       == read(folder .. "/adapted-again/prompts.safetensors"))
   end)
 
+  it("saves at Ctrl-C and goes on from there to the same bits", function()
+    local out = folder .. "/adapted-stopped"
+    local status, output = with("INT", 4, adapt "adapted-stopped") -- the last save was after step 3
+    assert.are.equal(130, status, output)
+    assert.matches("stopped after step 4; the same command goes on from there", output)
+    assert.is_nil(system.kind(out .. "/prompts.safetensors"))
+    assert.are.equal(4, require "hoi.checkpoint".state(out .. "/checkpoint").step)
+    works(adapt "adapted-stopped")
+    assert.is_true(read(folder .. "/adapted/prompts.safetensors")
+      == read(out .. "/prompts.safetensors"))
+    local log = log_of(out .. "/log.jsonl")
+    assert.are.equal(8, log[#log].step)
+  end)
+
   it("says which method has no such stage", function()
     works(train("plain", "--method", "ada_cm", "--steps", 1))
     fails("'ada_cm', which has no stage for unseen classes", "scripts/adapt.lua", "--from",
@@ -173,6 +187,40 @@ describe("a trained file", function()
     clip:save(other)
     fails("was trained on .+, this is ", "scripts/evaluate.lua", "--prompts", folder .. "/whole",
       "--model", other, "--setting", "unseen_verb", "--boxes", "truth", "--size", 1)
+  end)
+end)
+
+describe("evaluate.lua", function()
+  it("makes boxes and guidance again that were cut in half on disk, and says so", function()
+    local cache, json_file = folder .. "/cut", folder .. "/cut.json"
+    local function evaluate()
+      local status, output = program.run_with({ XDG_CACHE_HOME = cache }, "scripts/evaluate.lua",
+        "--prompts", folder .. "/adapted", "--setting", "unseen_verb", "--boxes", "detector",
+        "--size", 4, "--cache", "--json", json_file)
+      assert.are.equal(0, status, output)
+      return output, read(json_file)
+    end
+    local output, wanted = evaluate()
+    assert.is_nil(output:find("made again", 1, true))
+    for _, store in ipairs { "detections", "guidance" } do
+      local root = cache .. "/hoi/" .. store
+      local key = root .. "/" .. system.list(root)[1]
+      local names, whole = system.list(key), {}
+      assert.are.equal(4, #names)
+      for _, name in ipairs(names) do
+        local path = key .. "/" .. name
+        whole[path] = read(path)
+        scratch.write(path, whole[path]:sub(1, #whole[path] // 2))
+      end
+      local again, figures = evaluate()
+      assert.are.equal(wanted, figures)
+      for path, bytes in pairs(whole) do
+        assert.is_truthy(again:find(("hoi: cache: %s: cut off: made again"):format(path), 1, true),
+          again)
+        assert.is_true(bytes == read(path), path)
+      end
+      assert.is_nil(evaluate():find("made again", 1, true))
+    end
   end)
 end)
 
