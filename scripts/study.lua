@@ -27,7 +27,7 @@ parser:option("--boxes", "whose boxes to measure on: truth, detector or truth,de
 parser:option("--learn-from", "whose boxes to learn from: truth or detector", "truth")
   :choices { "truth", "detector" }
 parser:option("--seeds", "how many", "5"):convert(math.tointeger)
-parser:option("--steps", "batches of 8 pictures of each training", "1000"):convert(math.tointeger)
+parser:option("--steps", "batches of 8 pictures of each training", "500"):convert(math.tointeger)
 parser:option("--pictures", "pictures to learn from", "4000"):convert(math.tointeger)
 parser:option("--test", "pictures to measure on", "700"):convert(math.tointeger)
 parser:option("--split", "which pictures to measure on: test or validation", "test")

@@ -75,20 +75,53 @@ function cases.pretrain(folder)
   return run
 end
 
--- Forward and back through a frozen ViT-B/16: in its first blocks two learned vectors behind the
--- patches, fresh ones in each, and an adapter behind each. lean: what a block and its adapter made
--- is made again on the way back.
-local function tune(lean)
+-- What tuning runs through: a tower, its first tokens (rows, places, width), how prompts of block i
+-- come into them, and what is read at the end; `saved` gets what the peer needs for the same.
+local function pictures(folder, saved)
+  local clip <const> = vision.new()
+  local tower <const>, count <const> = clip.visual, 8
+  local x <const> = hoi.randn { count, 3, tower.size, tower.size }
+  clip:save(folder)
+  saved.x = x
+  return tower, function()
+    return tower:embed(x)
+  end, function(y, prompt, _, places) -- behind the patches
+    return hoi.concat({ y:slice(2, 1, places), prompt }, 2)
+  end, function(y)
+    return tower:leave(y:slice(2, 1, 1))
+  end
+end
+
+local function sentences(folder, saved)
+  local clip <const>, texts <const> = text.new()
+  local tower <const> = clip.text
+  local ids <const>, ends <const> = clip:tokenize(texts)
+  clip:save(folder)
+  saved.ids, saved.ends = numbers(ids), numbers(ends)
+  for i = 1, #ends do
+    ends[i] = ends[i] + PROMPTS
+  end
+  return tower, function()
+    return tower:embed(ids)
+  end, function(y, prompt, i) -- behind the start token
+    return hoi.concat({ y:slice(2, 1, 1), prompt, y:slice(2, i == 1 and 2 or 2 + PROMPTS) }, 2)
+  end, function(y)
+    return tower:leave(y, ends)
+  end
+end
+
+-- Forward and back through a frozen tower: in its first blocks two learned vectors, fresh ones in
+-- each, and an adapter behind each. lean: what a block and its adapter made is made again on the
+-- way back.
+local function tune(subject, lean)
   return function(folder)
-    local clip <const>, pictures <const> = vision.new(), 8
-    local visual <const> = clip.visual
-    local x <const> = hoi.randn { pictures, 3, visual.size, visual.size }
-    local learned <const>, saved <const> = {}, { x = x }
+    local saved <const>, learned <const> = {}, {}
+    local tower <const>, embed <const>, put <const>, read <const> = subject(folder, saved)
     for i = 1, LAYERS do
       learned[i] = {
-        prompt = hoi.randn({ PROMPTS, visual.width }, { deviation = 0.02 }):train(),
-        down = hoi.randn({ NARROW, visual.width }, { deviation = 0.02 }):train(),
-        up = hoi.randn({ visual.width, NARROW }, { deviation = 0.02 }):train(),
+        prompt = hoi.randn({ PROMPTS, tower.width }, { deviation = 0.02 }):train(),
+        down = hoi.randn({ NARROW, tower.width }, { deviation = 0.02 }):train(),
+        up = hoi.randn({ tower.width, NARROW }, { deviation = 0.02 }):train(),
       }
       for name, value in pairs(learned[i]) do
         saved[name .. i] = value:detach()
@@ -96,25 +129,24 @@ local function tune(lean)
     end
     local function block(i)
       return function(y, down, up)
-        y = visual:block(i, y)
+        y = tower:block(i, y)
         return y + y:linear(down):relu():linear(up)
       end
     end
     local function run()
-      local y = visual:embed(x)
-      local places <const> = y:size(2)
-      y = visual:enter(y)
-      for i = 1, visual.depth do
+      local y = embed()
+      local rows <const>, places <const> = y:size(1), y:size(2)
+      y = tower:enter(y)
+      for i = 1, tower.depth do
         local l <const> = learned[i]
         if l then
-          local prompt <const> = l.prompt:unsqueeze(1):expand(pictures, PROMPTS, visual.width)
-          y = hoi.concat({ y:slice(2, 1, places), prompt }, 2)
+          y = put(y, l.prompt:unsqueeze(1):expand(rows, PROMPTS, tower.width), i, places)
           y = lean and hoi.checkpoint(block(i), y, l.down, l.up) or block(i)(y, l.down, l.up)
         else
-          y = visual:block(i, y, { recompute = lean })
+          y = tower:block(i, y, { recompute = lean })
         end
       end
-      local loss <const> = visual:leave(y:slice(2, 1, 1)):square():mean()
+      local loss <const> = read(y):square():mean()
       for _, l in ipairs(learned) do
         for _, value in pairs(l) do
           value:clear()
@@ -123,13 +155,13 @@ local function tune(lean)
       loss:backward()
       return loss, learned[1].prompt.grad:square():sum():sqrt()
     end
-    clip:save(folder)
     safetensors.save(folder .. "/inputs.safetensors", saved)
     return run
   end
 end
 
-cases.tune_fast, cases.tune_lean = tune(false), tune(true)
+cases.tune_fast, cases.tune_lean = tune(pictures, false), tune(pictures, true)
+cases.tune_text_fast, cases.tune_text_lean = tune(sentences, false), tune(sentences, true)
 
 ------------------------------------------------------------------------------- lines
 

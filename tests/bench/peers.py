@@ -39,6 +39,8 @@ CASES = {                       # peers, and samples of each
     "pretrain": (["pytorch"], 7),
     "tune_fast": (["pytorch"], 3),
     "tune_lean": (["pytorch"], 3),
+    "tune_text_fast": (["pytorch"], 3),
+    "tune_text_lean": (["pytorch"], 3),
 }
 
 
@@ -220,10 +222,19 @@ def peer(case, name, folder):
         return lambda threads: run
 
     def tune():
-        tower, x = Tower(False).requires_grad_(False), inputs["x"]
+        """Pictures' prompts stand behind the patches, texts' behind the start token."""
+        text = "ids" in inputs
+        tower = Tower(text).requires_grad_(False)
+        x = rows("ids") if text else inputs["x"]
         layers = sum(key.startswith("prompt") for key in inputs)
         learned = [{kind: inputs[f"{kind}{i + 1}"].requires_grad_()
                     for kind in ("prompt", "down", "up")} for i in range(layers)]
+        each, many = torch.arange(len(x)), len(learned[0]["prompt"])
+
+        def put(y, prompt, i, places):
+            if text:
+                return torch.cat([y[:, :1], prompt, y[:, 1 + (many if i else 0):]], 1)
+            return torch.cat([y[:, :places], prompt], 1)
 
         def run():
             y = tower.enter(x)
@@ -231,12 +242,13 @@ def peer(case, name, folder):
             for i, block in enumerate(tower.blocks):
                 if i < layers:
                     one = learned[i]
-                    y = block(torch.cat([y[:, :places], one["prompt"].expand(len(x), -1, -1)], 1))
+                    y = block(put(y, one["prompt"].expand(len(x), -1, -1), i, places))
                     y = y + functional.linear(
                         functional.relu(functional.linear(y, one["down"])), one["up"])
                 else:
                     y = block(y)
-            loss = tower.leave(y[:, 0]).square().mean()
+            at = y[each, rows("ends") - 1 + many] if text else y[:, 0]
+            loss = tower.leave(at).square().mean()
             for one in learned:
                 for p in one.values():
                     p.grad = None
