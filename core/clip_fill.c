@@ -243,7 +243,7 @@ static hoi_dtype dtype_of(const hoi_parameter *p, const source *s, hoi_clip_valu
     *rounds = false;
     if (p->rank != 2 || values == HOI_CLIP_FLOAT || strstr(p->name, "position_embedding"))
         return HOI_F32;
-    if (values == HOI_CLIP_BFLOAT && !strstr(p->name, "token_embedding")) {
+    if (values == HOI_CLIP_BFLOAT && hoi_parameter_multiplied(p)) {
         *rounds = true;
         return HOI_BF16;
     }
