@@ -103,7 +103,9 @@ static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b,
     if (h && o->before)
         h = then(h, hoi_attention_behind(h, (int)o->before->shape[1], tower->heads, o->mask));
     else
-        h = h ? then(h, hoi_attention_of(h, NULL, NULL, tower->heads, o->causal, o->mask)) : NULL;
+        h = h ? then(h,
+                     hoi_attention_of(h, NULL, NULL, tower->heads, o->causal, o->mask, qkv->rounds))
+              : NULL;
     middle = h ? then(h, hoi_linear(h, out, b->out_bias, HOI_LINEAR, x)) : NULL;
     h = middle ? hoi_layer_norm(middle, b->norm2_gain, b->norm2_bias, tower->eps) : NULL;
     h = h ? then(h, hoi_linear(h, fc1, b->fc1_bias, tower->activation, NULL)) : NULL;

@@ -83,9 +83,10 @@ hoi_tensor *hoi_mean_pool(hoi_tensor *x, int kernel, int stride, int pad);
 /* ---- attention (ops_attention.c) ---- */
 /* softmax(q k' / sqrt(d) + mask) v per head. q (b, n, width), k and v (b, m, width), width = heads
      d. NULL k and v: q holds all three side by side, (b, n, 3 width). mask: additive (n, m), (b, 1,
-   m) or (b, n, m), or NULL; no gradient. A row whose keys are all masked gives zeros. */
+   m) or (b, n, m), or NULL; no gradient. A row whose keys are all masked gives zeros. rounds: q, k,
+   v and the shares may go through as bfloat16, where that is faster; gradients do not. */
 hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int heads, bool causal,
-                             hoi_tensor *mask);
+                             hoi_tensor *mask, bool rounds);
 /* The same of qkv (b, skip + n, 3 width): the first `skip` rows are attended to and ask nothing. The
    result is (b, n, width); mask (n, skip + n), (b, 1, skip + n) or (b, n, skip + n). */
 hoi_tensor *hoi_attention_behind(hoi_tensor *qkv, int skip, int heads, hoi_tensor *mask);

@@ -4,13 +4,13 @@
 
 #include <math.h>
 
-/* in = (q, k, v, mask); n = (heads, causal, skip). k and v NULL: q holds all three side by side, and
+/* in = (q, k, v, mask); n = (heads, causal, skip, rounds). k and v NULL: q holds all three side by side, and
    its first `skip` rows are only attended to. */
 static bool describe(const hoi_arguments *a, hoi_attention *d) {
     hoi_tensor *q = a->in[0], *k = a->in[1], *v = a->in[2], *mask = a->in[3];
     char left[96], right[96];
     int64_t heads = a->n[0], width;
-    *d = (hoi_attention){.causal = a->n[1] != 0};
+    *d = (hoi_attention){.causal = a->n[1] != 0, .rounds = a->n[3] != 0};
     if (q->rank != 3 || (k == NULL) != (v == NULL))
         return hoi_fail("attention: q (b, n, width) with k and v, or all three side by side, are "
                         "wanted; q is %s",
@@ -133,9 +133,10 @@ const hoi_operation hoi_attention_operation = {"attention", attention_forward, a
                                                NULL};
 
 hoi_tensor *hoi_attention_of(hoi_tensor *q, hoi_tensor *k, hoi_tensor *v, int heads, bool causal,
-                             hoi_tensor *mask) {
-    return hoi_apply(&hoi_attention_operation,
-                     &(hoi_arguments){.in = {q, k, v, mask}, .count = 4, .n = {heads, causal}});
+                             hoi_tensor *mask, bool rounds) {
+    return hoi_apply(
+        &hoi_attention_operation,
+        &(hoi_arguments){.in = {q, k, v, mask}, .count = 4, .n = {heads, causal, 0, rounds}});
 }
 
 hoi_tensor *hoi_attention_behind(hoi_tensor *qkv, int skip, int heads, hoi_tensor *mask) {

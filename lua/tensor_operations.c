@@ -436,7 +436,7 @@ static int attention(lua_State *L) {
     bind_options(L, 4, names);
     return bind_tensor_give(L, hoi_attention_of(q, k, v, (int)bind_integer(L, 4, "heads", 1),
                                                 bind_boolean(L, 4, "causal", false),
-                                                bind_tensor_option(L, 4, "mask")));
+                                                bind_tensor_option(L, 4, "mask"), false));
 }
 
 /* dropout(p): values are 0 with probability p, the others grow by 1 / (1 - p). */

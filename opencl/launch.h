@@ -152,6 +152,7 @@ typedef struct hoi_attention {
                        none */
     hoi_span lse;   /* (pictures, heads, queries) */
     bool causal;
+    bool rounds; /* forward may round q, k, v and the shares to bfloat16, where that is faster */
     float scale;
 } hoi_attention;
 bool launch_attention(hoi_device *device, const hoi_attention *a);

@@ -114,3 +114,29 @@ bool hoi_gemm_pairs(hoi_device *device, const hoi_gemm *g, int64_t flags, hoi_sp
     hoi_buffer_free(rows.buffer); /* what comes after it in the queue may use it again */
     return ok;
 }
+
+/* Bytes of local memory: K, V, 16 rows of Q, of shares and scores, and of the result. */
+static size_t attention_room(const hoi_attention *a) {
+    int64_t wide = round_up(a->keys, BLOCK), half = a->d / 2;
+    return (size_t)(2 * half * wide + 16 * (half + wide / 2 + wide + a->d)) * sizeof(float);
+}
+
+bool hoi_attention_pairs_fit(const hoi_device *device, const hoi_attention *a) {
+    return !device->set.gpu && device->cores == HOI_CORES_TENSOR && a->rounds && !a->causal &&
+           !a->mask.span.buffer && a->d % BLOCK == 0 && a->keys >= BLOCK &&
+           attention_room(a) <= device->info.local_memory;
+}
+
+bool hoi_attention_pairs(hoi_device *device, const hoi_attention *a, double flops) {
+    return hoi_run(device,
+                   &(hoi_job){"cpu/attention_bf16.cl",
+                              "-DTILES=1 -DPREFETCH=1",
+                              "attention_bf16",
+                              {a->heads, a->pictures, 1},
+                              .single = true,
+                              .flops = flops},
+                   "biibiibiibiibiiiifm", a->q.span, a->q.row, a->q.step, a->k.span, a->k.row,
+                   a->k.step, a->v.span, a->v.row, a->v.step, a->o.span, a->o.row, a->o.step,
+                   a->lse, (int64_t)a->queries, (int64_t)a->keys, (int64_t)a->d, (int64_t)a->heads,
+                   (double)a->scale, attention_room(a));
+}

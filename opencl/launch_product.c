@@ -292,6 +292,8 @@ bool launch_attention(hoi_device *device, const hoi_attention *a) {
                        a->k.row, a->k.step, a->v.span, a->v.row, a->v.step, mask.span, mask.row,
                        mask.step, a->o.span, a->o.row, a->o.step, a->lse, (int64_t)a->queries,
                        (int64_t)a->keys, (int64_t)a->d, (int64_t)a->heads, (double)a->scale, flags);
+    if (hoi_attention_pairs_fit(device, a))
+        return hoi_attention_pairs(device, a, flops);
     /* split the queries only where heads and pictures do not feed every unit: each piece copies all
        keys again */
     int64_t split = 1, most = pieces(a->queries, block);

@@ -81,6 +81,7 @@ typedef struct hoi_job {
 bool hoi_run(hoi_device *device, const hoi_job *job, const char *letters, ...);
 
 struct hoi_gemm;
+struct hoi_attention;
 struct hoi_span;
 /* launch_gemm of the gpu set: flags as gpu/gemm.cl has them; spans not asked for are C's. */
 bool hoi_gemm_groups(hoi_device *device, const struct hoi_gemm *g, int64_t flags,
@@ -89,6 +90,9 @@ bool hoi_gemm_groups(hoi_device *device, const struct hoi_gemm *g, int64_t flags
 /* launch_gemm where b is a pack of pairs, in the same manner. */
 bool hoi_gemm_pairs(hoi_device *device, const struct hoi_gemm *g, int64_t flags,
                     struct hoi_span bias, struct hoi_span residual, struct hoi_span before);
+/* Attention of the same: whether it can be, and its launch. */
+bool hoi_attention_pairs_fit(const hoi_device *device, const struct hoi_attention *a);
+bool hoi_attention_pairs(hoi_device *device, const struct hoi_attention *a, double flops);
 
 static inline int64_t round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;

@@ -1,5 +1,5 @@
-/* test_bfloat: products of bfloat16 on processors, by tiles and by vectors: against sums in double
-   of the rounded values. Processors without say so. */
+/* test_bfloat: products and attention of bfloat16 on processors, by tiles and by vectors: against
+   sums in double of the rounded values. Processors without say so. */
 #include "tests/expect.h"
 
 static float rounded(float x) {
@@ -58,6 +58,58 @@ static void check_layers(void) {
                 false); /* no whole tiles of k: the kernel of floats, w as it is stored */
 }
 
+/* One output of attention in double: of rounded values and shares, or of the values as they are.
+   *size: what its terms add up to without their signs. */
+static double attended(const float *qkv, int64_t n, int64_t width, int64_t d, int64_t h, int64_t r,
+                       int64_t c, bool rounds, double *size) {
+#define VALUE(at) (rounds ? rounded(qkv[at]) : qkv[at])
+    double *scores = calloc((size_t)n, sizeof *scores), most = -INFINITY, total = 0, sum = 0;
+    assert_non_null(scores);
+    *size = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < d; ++j)
+            scores[i] += (double)VALUE(r * 3 * width + h * d + j) *
+                         (double)VALUE(i * 3 * width + width + h * d + j);
+        scores[i] /= sqrt((double)d);
+        most = fmax(most, scores[i]);
+    }
+    for (int64_t i = 0; i < n; ++i) {
+        double e = exp(scores[i] - most), v = (double)VALUE(i * 3 * width + 2 * width + h * d + c);
+        total += e;
+        sum += (rounds ? (double)rounded((float)e) : e) * v;
+        *size += e * fabs(v);
+    }
+    free(scores);
+    *size /= total;
+    return sum / total;
+#undef VALUE
+}
+
+/* Attention that may round does so everywhere, or nowhere (processors without tiles, few keys). */
+static void check_attention(int64_t n, int64_t heads, int64_t d) {
+    int64_t width = heads * d;
+    int far = 0, apart = 0; /* from rounded values, from those as they are */
+    hoi_tensor *qkv = NOISE(5, 1.0f, false, 2, n, 3 * width),
+               *y = sure(hoi_attention_of(qkv, NULL, NULL, (int)heads, false, NULL, true));
+    float *values = values_of(qkv), *got = values_of(y);
+    for (int64_t b = 0; b < 2; ++b)
+        for (int64_t r = 0; r < n; ++r)
+            for (int64_t c = 0; c < width; ++c) {
+                double size, have = (double)got[(b * n + r) * width + c];
+                const float *own = values + b * n * 3 * width;
+                double want = attended(own, n, width, d, c / d, r, c % d, true, &size);
+                far += !(fabs(have - want) <= 5e-3 * size);
+                want = attended(own, n, width, d, c / d, r, c % d, false, &size);
+                apart += !(fabs(have - want) <= 1e-5 * size);
+            }
+    if (far && apart)
+        fail_msg("%d keys, %d heads of %d: %d outputs are not those of rounded values, %d not of "
+                 "exact ones",
+                 (int)n, (int)heads, (int)d, far, apart);
+    free(values), free(got);
+    FREE(qkv, y);
+}
+
 /* The kernels of pairs, on a device of their own. */
 static void check_on(const char *tiles) {
     hoi_device *shared = device;
@@ -71,6 +123,10 @@ static void check_on(const char *tiles) {
     assert_non_null(device);
     assert_true(launch_bfloat(device));
     check_layers();
+    check_attention(33, 2, 32);
+    check_attention(48, 1, 64);
+    check_attention(65, 3, 32);
+    check_attention(9, 2, 32); /* too few keys for tiles */
     hoi_device_close(device);
     device = shared;
     unsetenv("HOI_TENSOR_CORES");

@@ -42,7 +42,7 @@ static hoi_tensor *run_layer(void *context, hoi_tensor *const *in, int count) {
     }
     bool ok = (t[0] = hoi_layer_norm(x, l->gain, l->bias, 1e-5f)) &&
               (t[1] = hoi_linear(t[0], l->mix, NULL, HOI_LINEAR, NULL)) &&
-              (t[2] = hoi_attention_of(t[1], NULL, NULL, 3, true, NULL)) &&
+              (t[2] = hoi_attention_of(t[1], NULL, NULL, 3, true, NULL, false)) &&
               (t[3] = hoi_linear(t[2], l->out, l->bias, HOI_LINEAR, x)) &&
               (t[4] = hoi_linear(t[3], l->up, NULL, HOI_QUICK_GELU, NULL)) &&
               (t[5] = hoi_linear(t[4], l->down, NULL, HOI_LINEAR, t[3])) &&

@@ -132,11 +132,12 @@ static void test_what_does_not_fit_is_refused_with_its_shapes(void **state) {
     assert_refused(hoi_linear(x, zero, NULL, HOI_LINEAR, NULL), "linear: 2x3 through a weight 2x2");
     assert_refused(hoi_linear(x, x, s, HOI_LINEAR, NULL), "linear: a bias scalar");
     assert_refused(hoi_linear(x, x, v, HOI_LINEAR, x), "linear: a residual 2x3 for a result 2x2");
-    assert_refused(hoi_attention_of(x, NULL, NULL, 1, false, NULL), "attention: q (b, n, width)");
-    assert_refused(hoi_attention_of(cube, cube, cube, 2, false, NULL),
+    assert_refused(hoi_attention_of(x, NULL, NULL, 1, false, NULL, false),
+                   "attention: q (b, n, width)");
+    assert_refused(hoi_attention_of(cube, cube, cube, 2, false, NULL, false),
                    "a width of 3 does not divide into 2 heads");
-    assert_refused(hoi_attention_of(cube, cube, cube, 1, false, x), "attention: a mask 2x3");
-    assert_refused(hoi_attention_of(cube, cube, NULL, 1, false, NULL), "attention:");
+    assert_refused(hoi_attention_of(cube, cube, cube, 1, false, x, false), "attention: a mask 2x3");
+    assert_refused(hoi_attention_of(cube, cube, NULL, 1, false, NULL, false), "attention:");
     assert_refused(hoi_layer_norm(x, v, v, 0),
                    "layer_norm: gain and bias of 3 F32 values are wanted for 2x3");
     assert_refused(hoi_softmax(s), "softmax: a scalar has no last dimension");

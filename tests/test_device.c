@@ -268,7 +268,7 @@ static bool forward_and_backward(void) {
          (t[made++] = hoi_layer_norm(t[0], w[3], w[4], 1e-5f)) &&
          (t[made++] = hoi_linear(t[1], w[0], NULL, HOI_LINEAR, NULL)) &&
          (t[made++] = hoi_reshape(t[2], 3, (int64_t[]){2, 4, 3 * W})) &&
-         (t[made++] = hoi_attention_of(t[3], NULL, NULL, 2, true, NULL));
+         (t[made++] = hoi_attention_of(t[3], NULL, NULL, 2, true, NULL, false));
     if (ok) {
         *block = (hoi_block){run_inside, drop_inside, w};
         ok = (t[made++] = hoi_checkpoint(block, &t[4], 1));

@@ -126,13 +126,6 @@ static void turn(__local const float *in, int in_wide, int n, int d, __local flo
         }
 }
 
-static VI lanes(void) {
-    int t[VW];
-    for (int i = 0; i < VW; ++i)
-        t[i] = i;
-    return JOIN(vload, VW)(0, t);
-}
-
 /* Vector j of a row of scores that still want the factor `scale`: with the mask, over scale, added;
    columns from `end` on become -inf. */
 static VF score(__local const float *s, int j, int keys, int end, float scale,
@@ -146,17 +139,6 @@ static VF score(__local const float *s, int j, int keys, int end, float scale,
 
 #define ROW_SLOTS 32 /* at least the rows of a block, a multiple of VW */
 #define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
-
-/* Asks for a row of the head that the same unit is likely to do next. */
-static void ask(__global const float *row, int d, long next) {
-    for (int j = 0; j < d; j += 16)
-        ASK(row + next + j);
-}
-
-static void ask_to_write(__global float *row, int d, long next) {
-    for (int j = 0; j < d; j += 16)
-        ASK_TO_WRITE(row + next + j);
-}
 
 /* Grid: (heads, pictures, query pieces). lse (pictures, heads, queries) keeps log sum exp of each
    row, -inf where every key is masked (the row of o is then 0). flags: 1 mask, 2 causal. local:

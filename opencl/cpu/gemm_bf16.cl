@@ -26,18 +26,6 @@ __kernel void round_rows(__global const float *x, int x_at, int x_row, __global 
 #if TILES
 #define ROWS 32
 
-/* Eight tiles of 16 rows of 64 bytes. */
-static void begin(void) {
-    uchar shape[64] __attribute__((aligned(64)));
-    for (int i = 0; i < 64; ++i)
-        shape[i] = i == 0 ? 1 : i >= 16 && i < 32 && i % 2 == 0 ? 64 : i >= 48 && i < 56 ? 16 : 0;
-    __asm__ volatile("ldtilecfg (%0)" : : "r"(shape) : "memory");
-}
-
-static void end(void) {
-    __asm__ volatile("tilerelease" : : : "memory");
-}
-
 /* t (rows, 32) = tiles of A from `a` on, those of the 16 rows after them `below` bytes later, times
    a panel; asks for `next`, `lead` lines a step. */
 static void multiply(__global const ushort *a, long below, __global const ushort *b, int steps,
@@ -78,12 +66,6 @@ static void multiply(__global const ushort *a, long below, __global const ushort
 }
 #else
 #define ROWS 16
-
-static void begin(void) {
-}
-
-static void end(void) {
-}
 
 #define ZERO(r) float16 c##r##_0 = (float16)(0.0f), c##r##_1 = (float16)(0.0f);
 #define ADD_PAIRS(sum, x, y) __asm__("vdpbf16ps %2,%1,%0" : "+v"(sum) : "v"(x), "v"(y))
@@ -137,7 +119,7 @@ __kernel void gemm_bf16(__global const ushort *a, int a_at, __global const ushor
     c += c_at;
     residual += residual_at;
     before += before_at;
-    begin();
+    begin_tiles();
     for (int row = r0; row < r1; row += ROWS) {
         int rows = min(ROWS, r1 - row);
         for (int r = 0; r < rows; ++r)
@@ -154,5 +136,5 @@ __kernel void gemm_bf16(__global const ushort *a, int a_at, __global const ushor
         else
             WRITE_TILE(GET_PART, PUT_PART)
     }
-    end();
+    end_tiles();
 }

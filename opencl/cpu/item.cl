@@ -106,3 +106,42 @@ static void turn_square(VF r[VW]) {
             r[x] = s[x];
     }
 }
+
+/* Asks for a row of the head that the same unit is likely to do next. */
+static void ask(__global const float *row, int d, long next) {
+    for (int j = 0; j < d; j += 16)
+        ASK(row + next + j);
+}
+
+static void ask_to_write(__global float *row, int d, long next) {
+    for (int j = 0; j < d; j += 16)
+        ASK_TO_WRITE(row + next + j);
+}
+
+/* 0, 1, 2, ... */
+static VI lanes(void) {
+    int t[VW];
+    for (int i = 0; i < VW; ++i)
+        t[i] = i;
+    return JOIN(vload, VW)(0, t);
+}
+
+#if TILES
+/* Eight tiles of 16 rows of 64 bytes (AMX), from begin to end. */
+static void begin_tiles(void) {
+    uchar shape[64] __attribute__((aligned(64)));
+    for (int i = 0; i < 64; ++i)
+        shape[i] = i == 0 ? 1 : i >= 16 && i < 32 && i % 2 == 0 ? 64 : i >= 48 && i < 56 ? 16 : 0;
+    __asm__ volatile("ldtilecfg (%0)" : : "r"(shape) : "memory");
+}
+
+static void end_tiles(void) {
+    __asm__ volatile("tilerelease" : : : "memory");
+}
+#else
+static void begin_tiles(void) {
+}
+
+static void end_tiles(void) {
+}
+#endif
