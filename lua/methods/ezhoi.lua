@@ -129,7 +129,10 @@ local function guidance_of(self, samples, given)
   end
   local parts <const> = {}
   for i, sample in ipairs(samples.samples) do
-    local tokens <const> = sample.guidance or self:guide(sample.original or sample.image)
+    local image <const> = sample.guidance or sample.original or sample.image or error(
+      "ezhoi: a sample without its picture and without guidance; make batches with originals ="
+      .. " true, or with guide", 0)
+    local tokens <const> = sample.guidance or self:guide(image)
     parts[i] = tokens:reshape(1, -1, self.clip.width)
   end
   return tensors.concat(parts, 1)

@@ -522,4 +522,14 @@ describe("on the drawn world", function()
       { prompt_place = "top" })
     says("did you mean 'closeness'?", hoi.method, "ezhoi", clip, targets, { closenes = 1 })
   end)
+
+  it("says what batches lack that bring no pictures to guide prompts", function()
+    local clip = hoi.clip()
+    local data = hoi.data.mini { split = "train", setting = "unseen_verb", size = 8 }
+    local method = hoi.method("ezhoi", clip, data.targets)
+    local batches <close> = hoi.batches(data, { size = 2, preprocess = method.picture })
+    for _, batch in batches:each(1, 1) do
+      says("without guidance", method.loss, method, batch)
+    end
+  end)
 end)
