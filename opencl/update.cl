@@ -73,7 +73,8 @@ __kernel void adamw(ROWS_8(PARAMETER) INPUT(norm), int length, float beta1, floa
     ROWS_8(TAKE_PARAMETER)
     for (int i = first; i < min(n, first + length); ++i) {
         float d = g[i] * scale;
-        float a = fma(beta1, m[i], (1.0f - beta1) * d), b = fma(beta2, v[i], (1.0f - beta2) * d * d);
+        float a = fma(beta1, m[i], (1.0f - beta1) * d),
+              b = fma(beta2, v[i], (1.0f - beta2) * d * d);
         m[i] = a;
         v[i] = b;
         float x = p[i];

@@ -1,6 +1,6 @@
 /* attention_bf16: softmax(scale Q K') V for processors that multiply tiles of bfloat16 (AMX): Q, K,
-   V and the shares rounded, sums, exponentials and the way out in float. Without a mask; d and the
-   floor for keys are multiples of 32. One work-item per (head, picture); rows as in attention.cl. */
+   V and the shares rounded, sums, exponentials and the way out in float. Without a mask; d is a
+   multiple of 32. One work-item per (head, picture); rows lie as in attention.cl. */
 #define ROWS 16 /* queries at a time: a tile's */
 
 /* 32 floats as bfloat16, in order. */
@@ -20,8 +20,8 @@ static VF paired(VF first, VF second) {
 
 /* c (16, 32) = sum over `steps` of tiles a (16, 32 bfloat16) and b (16 pairs, 32 columns); rows lie
    *_row bytes apart, the next tile of a is 64 bytes on, of b 16 rows. */
-static void multiply(__local const char *a, long a_row, __local const char *b, long b_row, int steps,
-                     __local char *c, long c_row) {
+static void multiply(__local const char *a, long a_row, __local const char *b, long b_row,
+                     int steps, __local char *c, long c_row) {
     __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1" : : : "memory");
     for (int s = 0; s < steps; ++s, a += 64, b += 16 * b_row)
         __asm__ volatile("tileloadd (%0,%2,1),%%tmm4\n\t"

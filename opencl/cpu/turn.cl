@@ -1,5 +1,6 @@
-/* turn: weights (n, k) into panels by whole vectors: of their rows, for x W'; and from those of their
-   columns, for y W, which a layer's pullback wants where the values as they lay were given up. */
+/* turn: weights (n, k) into panels by whole vectors: of their rows, for x W'; and from those of
+   their columns, for y W, which a layer's pullback wants where the values as they lay were given
+   up. */
 
 /* out [n / width][k][width] = in, element (n, k) at n * lead + k; zeros past the last row. Grid:
    (panels, pieces of k, matrices). */
