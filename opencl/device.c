@@ -455,10 +455,6 @@ void hoi_buffer_free(hoi_buffer *buffer) {
     device->pool[buffer->pool] = buffer;
 }
 
-hoi_device *hoi_buffer_device(const hoi_buffer *buffer) {
-    return buffer->device;
-}
-
 static bool in_range(const hoi_buffer *buffer, size_t at, size_t bytes) {
     return (at <= buffer->bytes && bytes <= buffer->bytes - at) ||
            hoi_fail("device: bytes %zu..%zu of a buffer of %zu", at, at + bytes, buffer->bytes);

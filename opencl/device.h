@@ -40,7 +40,6 @@ const char *hoi_device_kernels(const hoi_device *device);
    for reuse. */
 hoi_buffer *hoi_buffer_new(hoi_device *device, size_t bytes);
 void hoi_buffer_free(hoi_buffer *buffer);
-hoi_device *hoi_buffer_device(const hoi_buffer *buffer);
 
 /* Copy host memory in and out; both wait. Ranges in bytes, checked. */
 bool hoi_buffer_write(hoi_buffer *buffer, size_t at, const void *data, size_t bytes);
