@@ -253,25 +253,27 @@ describe("real CLIP features", function()
     end)
   end
 
-  -- By numpy: scale 100, words "a NAME" of LVIS, alpha 1, beta 5.5, no search. One picture is 0.10.
-  it("of Caltech101 with words for 39 classes: zero-shot, Tip-Adapter by formula", function()
-    local names = shared .. "/clip_text/lvis1203_names.json"
-    if not there "caltech101" or system.kind(names) ~= "file" then
-      return system.kind(names) or pending(names .. " is not there")
+  -- By numpy: scale 100, words "a NAME", alpha 1, beta 5.5, no search. One picture is 0.06.
+  it("of Caltech101 with words for 52 classes: zero-shot, Tip-Adapter by formula", function()
+    local words = shared .. "/clip_text"
+    if not there "caltech101" or system.kind(words) ~= "folder" then
+      return system.kind(words) or pending(words .. " is not there")
     end
+    local text, names = dofile "tests/lua/caltech_words.lua"(words)
     local experiment = hoi.fewshot.experiment(hoi.data.features(features .. "caltech101", {
       names = shared .. "/fewshot/split_zhou_Caltech101.json",
-      text = { { features = shared .. "/clip_text/lvis1203_512.npy", names = names } },
+      text = { { features = text, names = names } },
     }), { matched = true })
-    assert.are.equal(39, #experiment.classes)
-    local options = { alpha = 1, beta = 5.5, search = false }
-    local known = { [1] = 96.65, [2] = 96.75, [4] = 97.16, [8] = 97.06, [16] = 97.26 }
-    for shots, wanted in pairs(known) do
-      local found = experiment:measure("tip_adapter", options, shots, 1).accuracy
-      assert.is_true(math.abs(found - wanted) < 0.11, ("%d shots: %.2f"):format(shots, found))
-    end
-    assert.are.equal(986, #experiment:sets(1, 1).test.labels)
+    assert.are.equal(52, #experiment.classes)
+    assert.are.equal(1587, #experiment:sets(1, 1).test.labels)
     local found = experiment:measure("zero_shot", {}, 1, 1).accuracy
-    assert.is_true(math.abs(found - 96.45) < 0.11, found)
+    assert.is_true(math.abs(found - 100 * 1537 / 1587) < 1e-3, found)
+    local options = { alpha = 1, beta = 5.5, search = false }
+    local right = { [1] = 1542, [2] = 1544, [4] = 1549, [8] = 1549, [16] = 1550 }
+    for shots, wanted in pairs(right) do
+      found = experiment:measure("tip_adapter", options, shots, 1).accuracy
+      assert.is_true(math.abs(found - 100 * wanted / 1587) < 1e-3,
+        ("%d shots: %.2f"):format(shots, found))
+    end
   end)
 end)
