@@ -88,8 +88,10 @@ static hoi_tensor *qkv_with_deltas(const hoi_tower *tower, hoi_tensor *weight,
     return y;
 }
 
+/* again: on the way back, which looks at no value of the result, nor at those of the activation
+   where fc2 gets no gradient. */
 static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b, hoi_tensor *x,
-                               const hoi_block_options *o) {
+                               const hoi_block_options *o, bool again) {
     hoi_tensor *const *deltas = o->deltas;
     hoi_tensor *qkv = qkv_with_deltas(tower, b->qkv_weight, deltas),
                *out = with_delta(b->out_weight, deltas[HOI_DELTA_OUT]);
@@ -108,8 +110,12 @@ static hoi_tensor *plain_block(const hoi_tower *tower, const hoi_tower_block *b,
               : NULL;
     middle = h ? then(h, hoi_linear(h, out, b->out_bias, HOI_LINEAR, x)) : NULL;
     h = middle ? hoi_layer_norm(middle, b->norm2_gain, b->norm2_bias, tower->eps) : NULL;
-    h = h ? then(h, hoi_linear(h, fc1, b->fc1_bias, tower->activation, NULL)) : NULL;
-    y = h ? then(h, hoi_linear(h, fc2, b->fc2_bias, HOI_LINEAR, middle)) : NULL;
+    if (h)
+        h = then(h, (again && !hoi_tensor_recorded(fc2) ? hoi_linear_unread : hoi_linear)(
+                        h, fc1, b->fc1_bias, tower->activation, NULL));
+    if (h)
+        y = then(h,
+                 (again ? hoi_linear_unread : hoi_linear)(h, fc2, b->fc2_bias, HOI_LINEAR, middle));
     hoi_tensor_free(middle);
     hoi_tensor_free(qkv);
     hoi_tensor_free(out);
@@ -127,7 +133,7 @@ typedef struct again {
     unsigned deltas; /* bit i: delta i is an input */
 } again;
 
-static hoi_tensor *run_again(void *context, hoi_tensor *const *inputs, int count) {
+static hoi_tensor *run_block(void *context, hoi_tensor *const *inputs, int count, bool back) {
     const again *a = context;
     hoi_block_options o = {.causal = a->causal};
     int at = 1;
@@ -138,7 +144,7 @@ static hoi_tensor *run_again(void *context, hoi_tensor *const *inputs, int count
     for (int i = 0; i < HOI_DELTAS && at < count; ++i)
         if (a->deltas & 1u << i)
             o.deltas[i] = inputs[at++];
-    return plain_block(a->tower, &a->tower->blocks[a->block], inputs[0], &o);
+    return plain_block(a->tower, &a->tower->blocks[a->block], inputs[0], &o, back);
 }
 
 static void drop_again(void *context) {
@@ -162,7 +168,7 @@ hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, h
         return NULL;
     }
     if (!o->recompute)
-        return plain_block(tower, &tower->blocks[i], x, o);
+        return plain_block(tower, &tower->blocks[i], x, o, false);
     hoi_block *block = malloc(sizeof *block);
     again *a = malloc(sizeof *a);
     if (!block || !a) {
@@ -188,7 +194,7 @@ hoi_tensor *hoi_tower_run_block(hoi_clip *clip, const hoi_tower *tower, int i, h
             hoi_fail("clip: mask, before and six deltas are too much for a block to run again");
             return NULL;
         }
-    *block = (hoi_block){run_again, drop_again, a};
+    *block = (hoi_block){run_block, drop_again, a};
     return hoi_checkpoint(block, inputs, count);
 }
 

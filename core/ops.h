@@ -68,6 +68,10 @@ hoi_tensor *hoi_matmul(hoi_tensor *a, hoi_tensor *b);
    (..., n) or NULL. */
 hoi_tensor *hoi_linear(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias,
                        hoi_activation activation, hoi_tensor *residual);
+/* Its shape and its record alone, for a result whose values nobody looks at: they are not computed.
+   */
+hoi_tensor *hoi_linear_unread(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias,
+                              hoi_activation activation, hoi_tensor *residual);
 
 /* ---- convolutions and pools (ops_conv.c) of pictures (b, h, w, channels) ---- */
 /* act(sum over windows x weight + bias + residual), (b, rows, columns, out). weight (out, k, k,

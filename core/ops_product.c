@@ -146,7 +146,7 @@ static bool matmul_pullback(hoi_node *node, hoi_tensor *dy) {
     return true;
 }
 
-/* ---- linear: in = (x, weight, bias, residual), n = activation ---- */
+/* ---- linear: in = (x, weight, bias, residual), n = (activation, unread) ---- */
 
 static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
     hoi_tensor *x = a->in[0], *w = a->in[1], *bias = a->in[2], *residual = a->in[3], *y,
@@ -188,6 +188,8 @@ static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
         return NULL;
     }
     saved[0] = before;
+    if (a->n[1] && !before)
+        return y;
     bool keep = !w->node; /* a computed weight (low-rank deltas) lives for one step only */
     int n = (int)w->shape[0], k = (int)w->shape[1];
     hoi_gemm g = {.m = (int)(hoi_tensor_count(y) / n),
@@ -207,6 +209,11 @@ static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
         g.residual = hoi_tensor_span(residual);
     if (before)
         g.before = hoi_tensor_span(before);
+    if (a->n[1]) { /* what the activation is of is all that pullback looks at */
+        g.c = g.before;
+        g.before = g.residual = (hoi_span){NULL, 0};
+        g.activation = HOI_LINEAR;
+    }
     bool ok = hoi_tensor_pack(w, true, keep, &pack, &made);
     g.b = pack;
     ok = ok && launch_gemm(device, &g);
@@ -315,4 +322,11 @@ hoi_tensor *hoi_linear(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias,
     return hoi_apply(
         &hoi_product_operations[1],
         &(hoi_arguments){.in = {x, weight, bias, residual}, .count = 4, .n = {activation}});
+}
+
+hoi_tensor *hoi_linear_unread(hoi_tensor *x, hoi_tensor *weight, hoi_tensor *bias,
+                              hoi_activation activation, hoi_tensor *residual) {
+    return hoi_apply(
+        &hoi_product_operations[1],
+        &(hoi_arguments){.in = {x, weight, bias, residual}, .count = 4, .n = {activation, 1}});
 }

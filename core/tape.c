@@ -313,7 +313,8 @@ static bool checkpoint_pullback(hoi_node *node, hoi_tensor *dy) {
         }
     }
     ++walking;
-    ok = ok && (y = node->a.block->run(node->a.block->context, in, count)) && hoi_backward(y, dy);
+    ok = ok && (y = node->a.block->run(node->a.block->context, in, count, true)) &&
+         hoi_backward(y, dy);
     --walking;
     for (int i = 0; i < count; ++i)
         if (in[i] && in[i]->grad) {
@@ -373,7 +374,7 @@ hoi_tensor *hoi_checkpoint(hoi_block *block, hoi_tensor *const *inputs, int coun
     } else {
         for (int i = 0; i < count; ++i)
             a.in[i] = inputs[i];
-        inside = block->run(block->context, a.in, count);
+        inside = block->run(block->context, a.in, count, false);
     }
     if (inside) { /* what was recorded inside goes with `inside`; parameters it reached make y
                      recorded */

@@ -19,9 +19,9 @@ hoi_index *hoi_index_new(hoi_device *device, int count, const int32_t *values);
 void hoi_index_free(hoi_index *index);
 
 /* Code run again inside backward (checkpoint). run returns a new reference or NULL after hoi_fail.
-   */
+   again: inside backward, where nobody looks at the values of the result, only at its record. */
 typedef struct hoi_block {
-    hoi_tensor *(*run)(void *context, hoi_tensor *const *inputs, int count);
+    hoi_tensor *(*run)(void *context, hoi_tensor *const *inputs, int count, bool again);
     void (*drop)(void *context);
     void *context;
 } hoi_block;

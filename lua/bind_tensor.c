@@ -417,7 +417,8 @@ static int call_block(lua_State *L) {
     return 1;
 }
 
-static hoi_tensor *replay_run(void *context, hoi_tensor *const *inputs, int count) {
+static hoi_tensor *replay_run(void *context, hoi_tensor *const *inputs, int count, bool again) {
+    (void)again;
     replay *r = context;
     lua_State *L = r->L;
     generator *g = generator_of(L), now = *g;

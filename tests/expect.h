@@ -151,7 +151,7 @@ static inline void free_list(hoi_tensor *const *list, size_t count) {
               sizeof((hoi_tensor *[]){__VA_ARGS__}) / sizeof(hoi_tensor *))
 
 /* A block for a checkpoint, which takes it over. */
-static inline hoi_block *new_block(hoi_tensor *(*run)(void *, hoi_tensor *const *, int),
+static inline hoi_block *new_block(hoi_tensor *(*run)(void *, hoi_tensor *const *, int, bool),
                                    void (*drop)(void *), void *context) {
     hoi_block *block = malloc(sizeof *block);
     assert_non_null(block);

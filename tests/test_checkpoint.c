@@ -32,7 +32,8 @@ static void free_layer(layer *l) {
         hoi_tensor_free(all[i]);
 }
 
-static hoi_tensor *run_layer(void *context, hoi_tensor *const *in, int count) {
+static hoi_tensor *run_layer(void *context, hoi_tensor *const *in, int count, bool again) {
+    (void)again;
     layer *l = context;
     hoi_tensor *t[7] = {NULL}, *x = in[0];
     ++l->runs;
@@ -67,7 +68,7 @@ static hoi_tensor *stack(layer *l, hoi_tensor *x, bool checkpoints) {
         layer *each = &l[i % 3];
         int count = i < 2 ? 1 : 2;
         y = sure(checkpoints ? hoi_checkpoint(block_of(each), in, count)
-                             : run_layer(each, in, count));
+                             : run_layer(each, in, count, false));
         if (i > 0)
             hoi_tensor_free(in[0]);
         in[0] = y;
@@ -128,7 +129,8 @@ static void test_checkpoints_with_frozen_insides(void **state) {
     check_checkpoints(true, false);
 }
 
-static hoi_tensor *run_inner(void *context, hoi_tensor *const *in, int count) {
+static hoi_tensor *run_inner(void *context, hoi_tensor *const *in, int count, bool again) {
+    (void)again;
     (void)count;
     return hoi_checkpoint(block_of(context), in, 1);
 }
@@ -139,7 +141,7 @@ static void test_a_checkpoint_inside_a_checkpoint(void **state) {
     layer l = new_layer(10, true);
     for (int way = 0; way < 2; ++way) {
         y[way] = sure(way ? hoi_checkpoint(new_block(run_inner, drop_nothing, &l), &x, 1)
-                          : run_layer(&l, &x, 1));
+                          : run_layer(&l, &x, 1, false));
         loss[way] = sure(hoi_mean(y[way], -1, false));
         check(hoi_backward(loss[way], NULL));
         grads[way] = x->grad;
@@ -206,7 +208,8 @@ typedef struct captured {
     hoi_tensor *prompt;
 } captured;
 
-static hoi_tensor *run_captured(void *context, hoi_tensor *const *in, int count) {
+static hoi_tensor *run_captured(void *context, hoi_tensor *const *in, int count, bool again) {
+    (void)again;
     (void)count;
     return hoi_multiply(in[0], ((captured *)context)->prompt);
 }
@@ -232,7 +235,8 @@ static void test_a_recorded_tensor_may_be_captured_by_blocks(void **state) {
 }
 
 /* in[0] times nine computed tensors. */
-static hoi_tensor *run_many(void *context, hoi_tensor *const *in, int count) {
+static hoi_tensor *run_many(void *context, hoi_tensor *const *in, int count, bool again) {
+    (void)again;
     hoi_tensor *y = hoi_tensor_ref(in[0]);
     (void)count;
     for (int i = 0; i < 9; ++i)

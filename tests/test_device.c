@@ -233,7 +233,8 @@ static void test_the_owner_is_asked_before_memory_runs_out(void **state) {
 
 /* ------------------------------ out of memory at every place */
 
-static hoi_tensor *run_inside(void *context, hoi_tensor *const *in, int count) {
+static hoi_tensor *run_inside(void *context, hoi_tensor *const *in, int count, bool again) {
+    (void)again;
     hoi_tensor *const *w = context, *up, *y = NULL;
     (void)count;
     if ((up = hoi_linear(in[0], w[1], NULL, HOI_GELU, NULL)))

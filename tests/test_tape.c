@@ -304,7 +304,8 @@ static hoi_tensor *grow(hoi_tensor *const *leaves, uint64_t key) {
     return sum;
 }
 
-static hoi_tensor *run_graph(void *context, hoi_tensor *const *in, int count) {
+static hoi_tensor *run_graph(void *context, hoi_tensor *const *in, int count, bool again) {
+    (void)again;
     (void)count;
     return grow(in, *(uint64_t *)context);
 }

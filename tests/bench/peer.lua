@@ -111,8 +111,7 @@ local function sentences(folder, saved)
 end
 
 -- Forward and back through a frozen tower: in its first blocks two learned vectors, fresh ones in
--- each, and an adapter behind each. lean: what a block and its adapter made is made again on the
--- way back.
+-- each, and an adapter behind each. lean: what a block made is made again on the way back.
 local function tune(subject, lean)
   return function(folder)
     local saved <const>, learned <const> = {}, {}
@@ -127,12 +126,6 @@ local function tune(subject, lean)
         saved[name .. i] = value:detach()
       end
     end
-    local function block(i)
-      return function(y, down, up)
-        y = tower:block(i, y)
-        return y + y:linear(down):relu():linear(up)
-      end
-    end
     local function run()
       local y = embed()
       local rows <const>, places <const> = y:size(1), y:size(2)
@@ -141,9 +134,10 @@ local function tune(subject, lean)
         local l <const> = learned[i]
         if l then
           y = put(y, l.prompt:unsqueeze(1):expand(rows, PROMPTS, tower.width), i, places)
-          y = lean and hoi.checkpoint(block(i), y, l.down, l.up) or block(i)(y, l.down, l.up)
-        else
-          y = tower:block(i, y, { recompute = lean })
+        end
+        y = tower:block(i, y, { recompute = lean })
+        if l then
+          y = y + y:linear(l.down):relu():linear(l.up)
         end
       end
       local loss <const> = read(y):square():mean()
