@@ -255,6 +255,17 @@ static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t 
     return hoi_finish(dw, ok);
 }
 
+/* Gets the layer whose activation x is, where nothing else got x or wants its gradient: then that
+   of what the activation is of can be made at once. NULL otherwise. */
+static hoi_node *behind_activation(const hoi_tensor *x) {
+    hoi_node *node = x->node;
+    bool alone = node && x->references == 1 && hoi_node_alone(node) && !node->grad;
+    return alone && node->operation == &hoi_product_operations[1] && node->saved[0] &&
+                   !hoi_node_wants(node, 3)
+               ? node
+               : NULL;
+}
+
 /* With dz = dy act'(before): dx = dz W, dW = dz' x, dbias = sum of dz, dresidual = dy */
 static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
     hoi_tensor *x = node->a.in[0], *w = node->a.in[1], *dz = hoi_tensor_detach(dy);
@@ -267,21 +278,36 @@ static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
         rows *= (int)x->shape[i];
     if (ok && hoi_node_wants(node, 3))
         ok = hoi_node_give(node, 3, hoi_tensor_detach(dy));
-    if (ok && node->saved[0]) {
-        hoi_unary op = node->a.n[0] == HOI_QUICK_GELU ? HOI_QUICK_GELU_OF
-                       : node->a.n[0] == HOI_GELU     ? HOI_GELU_OF
-                                                      : HOI_LEAKY;
+    if (ok && node->saved[0] && !node->sloped) {
         hoi_tensor_free(dz);
         dz = hoi_tensor_new(device, dy->rank, dy->shape);
-        ok = dz && launch_unary_back(device, op, 0.0f, 0.0f, hoi_tensor_span(node->saved[0]),
-                                     hoi_tensor_span(node->saved[0]), hoi_tensor_span(dy),
-                                     hoi_tensor_span(dz), hoi_tensor_count(dy));
+        ok = dz && launch_activation_back(device, (hoi_activation)node->a.n[0],
+                                          hoi_tensor_span(node->saved[0]), hoi_tensor_span(dy),
+                                          hoi_tensor_span(dz), hoi_tensor_count(dy));
     }
     if (ok && hoi_node_wants(node, 0)) {
         hoi_tensor *dx = hoi_tensor_new(device, x->rank, x->shape);
-        ok = dx && hoi_tensor_pack(w, false, !w->node && !hoi_walks_checkpoint(), &pack, &made) &&
-             product(device, hoi_tensor_span(dz), false, n, 0, &pack, 0, hoi_tensor_span(dx), rows,
-                     k, n, 1);
+        ok = dx && hoi_tensor_pack(w, false, !w->node && !hoi_walks_checkpoint(), &pack, &made);
+        if (ok) {
+            hoi_gemm g = {.m = rows,
+                          .n = k,
+                          .k = n,
+                          .count = 1,
+                          .a = hoi_tensor_span(dz),
+                          .a_row = n,
+                          .b = pack,
+                          .c = hoi_tensor_span(dx),
+                          .c_row = k,
+                          .alpha = 1.0f};
+            hoi_node *under = behind_activation(x);
+            if (under) {
+                under->sloped = true;
+                g.back = true;
+                g.before = hoi_tensor_span(under->saved[0]);
+                g.activation = (hoi_activation)under->a.n[0];
+            }
+            ok = launch_gemm(device, &g);
+        }
         hoi_buffer_free(made);
         made = NULL;
         ok = hoi_node_give(node, 0, ok ? dx : (hoi_tensor_free(dx), NULL));

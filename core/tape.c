@@ -160,6 +160,10 @@ bool hoi_node_wants(const hoi_node *node, int i) {
     return node->a.in[i] && hoi_tensor_recorded(node->a.in[i]);
 }
 
+bool hoi_node_alone(const hoi_node *node) {
+    return node->references == 2; /* the reader's, and that of backward's list */
+}
+
 static bool add_to(hoi_tensor **sum, hoi_tensor *g) {
     if (!*sum) {
         *sum = g;

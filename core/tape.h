@@ -60,6 +60,7 @@ struct hoi_node {
     hoi_tensor *saved[HOI_SAVED];
     hoi_tensor *grad; /* of the result, while backward walks */
     bool used, seen;
+    bool sloped;     /* grad is of what the result is the activation of */
     hoi_node *below; /* while freeing: a list instead of recursion */
     int references;  /* results that hold it (1), or backward's list */
 };
@@ -72,6 +73,8 @@ hoi_tensor *hoi_apply(const hoi_operation *operation, const hoi_arguments *a);
 bool hoi_node_wants(const hoi_node *node, int i);
 bool hoi_node_give(hoi_node *node, int i, hoi_tensor *g);
 void hoi_node_free(hoi_node *node);
+/* While backward walks: whether a single reader holds the result, and nobody else. */
+bool hoi_node_alone(const hoi_node *node);
 
 /* Walks from loss down once: each trainable leaf that was reached collects d loss / d leaf in its
    grad (added to what is there). seed: d of what follows by loss, same shape; NULL: 1, loss must be

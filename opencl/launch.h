@@ -120,10 +120,14 @@ typedef struct hoi_gemm {
     hoi_activation activation;
     float alpha;
     bool accumulate;
+    bool back;   /* C = act'(before) alpha A B instead: `before` is read; bias and the rest: none */
     bool bfloat; /* A and B may be rounded to bfloat16, where the device is faster for it */
 } hoi_gemm;
 /* C = act(alpha A B + bias) + residual (+ C); `before` gets the value before the activation. */
 bool launch_gemm(hoi_device *device, const hoi_gemm *g);
+/* dx = act'(before) dy, n values; dx may be dy. */
+bool launch_activation_back(hoi_device *device, hoi_activation activation, hoi_span before,
+                            hoi_span dy, hoi_span dx, int64_t n);
 /* True where graphics processors multiply bfloat16 in tensor cores: tried out by the first call, as
    what drivers say does not tell. The environment's HOI_TENSOR_CORES: 0, none; emulated: the same
    kernel in plain C, slow, for tests. */

@@ -167,11 +167,28 @@ static bool launch_gradient(hoi_device *device, const hoi_gemm *g, const struct 
 
 enum { GROUP_BYTES = 640 << 10 }; /* of panels that a row goes through: half of a second cache */
 
+bool launch_activation_back(hoi_device *device, hoi_activation activation, hoi_span before,
+                            hoi_span dy, hoi_span dx, int64_t n) {
+    hoi_unary op = activation == HOI_QUICK_GELU ? HOI_QUICK_GELU_OF
+                   : activation == HOI_GELU     ? HOI_GELU_OF
+                                                : HOI_LEAKY;
+    return launch_unary_back(device, op, 0.0f, 0.0f, before, before, dy, dx, n);
+}
+
 bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     char defines[128];
+    if (g->back && (device->set.gpu || g->b.type == HOI_STORED_PAIRS)) { /* one after the other */
+        hoi_gemm plain = *g;
+        plain.back = false;
+        plain.before.buffer = NULL;
+        plain.activation = HOI_LINEAR;
+        return launch_gemm(device, &plain) &&
+               launch_activation_back(device, g->activation, g->before, g->c, g->c,
+                                      (int64_t)g->m * g->n);
+    }
     int flags = (g->bias.buffer ? 1 : 0) | (g->residual.buffer ? 2 : 0) |
-                (g->before.buffer ? 4 : 0) | (g->accumulate ? 8 : 0) | (int)g->activation << 4 |
-                (g->residual.buffer && g->residual_first ? 256 : 0);
+                (g->before.buffer && !g->back ? 4 : 0) | (g->accumulate ? 8 : 0) |
+                (int)g->activation << 4 | (g->residual.buffer && g->residual_first ? 256 : 0);
     hoi_span none = {g->c.buffer, 0};
     hoi_span bias = g->bias.buffer ? g->bias : none,
              residual = g->residual.buffer ? g->residual : none,
@@ -220,8 +237,9 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
                             w->channels, local, device->info.name, device->info.local_memory);
     }
     snprintf(defines, sizeof defines,
-             "-DNV=%d -DMR=%d -DB_TYPE=%d -DPREFETCH=%d -DWINDOWS=%d -DSTREAM=%d", tile->columns,
-             tile->rows, (int)g->b.type, hoi_on_pocl(device), g->windows != NULL, stream);
+             "-DNV=%d -DMR=%d -DB_TYPE=%d -DPREFETCH=%d -DWINDOWS=%d -DSTREAM=%d -DBACK=%d",
+             tile->columns, tile->rows, (int)g->b.type, hoi_on_pocl(device), g->windows != NULL,
+             stream, g->back);
     return hoi_run(device,
                    &(hoi_job){"cpu/gemm.cl",
                               defines,

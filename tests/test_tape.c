@@ -88,6 +88,39 @@ static void test_a_frozen_weight_gets_neither_gradient_nor_buffer(void **state) 
     hoi_tensor_free(w);
 }
 
+/* A layer's activation read by one other layer alone: its slope goes into that one's product. Held
+   by somebody else as well, it takes a walk of its own. */
+static void test_an_activation_gives_the_same_bits_held_or_not(void **state) {
+    (void)state;
+    enum { ROWS = 37, IN = 21, MIDDLE = 83, OUT = 45 };
+    for (int activation = HOI_QUICK_GELU; activation <= HOI_RELU; ++activation) {
+        hoi_tensor *got[2][4];
+        for (int held = 0; held < 2; ++held) {
+            hoi_tensor *leaves[4] = {NOISE(1, 1, false, ROWS, IN), NOISE(2, 1, false, MIDDLE, IN),
+                                     NOISE(3, 1, false, MIDDLE), NOISE(4, 1, false, OUT, MIDDLE)};
+            for (int i = 0; i < 4; ++i)
+                leaves[i]->trainable = true;
+            hoi_tensor *h = sure(hoi_linear(leaves[0], leaves[1], leaves[2],
+                                            (hoi_activation)activation, NULL)),
+                       *kept = held ? hoi_tensor_ref(h) : NULL;
+            hoi_tensor *y = sure(hoi_linear(h, leaves[3], NULL, HOI_LINEAR, NULL)),
+                       *seed = NOISE(5, 1, false, ROWS, OUT);
+            hoi_tensor_free(h);
+            check(hoi_backward(y, seed));
+            for (int i = 0; i < 4; ++i) {
+                got[held][i] = leaves[i]->grad;
+                leaves[i]->grad = NULL;
+                hoi_tensor_free(leaves[i]);
+            }
+            FREE(kept, y, seed);
+        }
+        for (int i = 0; i < 4; ++i) {
+            assert_same_bits(got[0][i], got[1][i]);
+            FREE(got[0][i], got[1][i]);
+        }
+    }
+}
+
 static void test_gradients_of_several_losses_add_up(void **state) {
     (void)state;
     hoi_tensor *a = matrix(1, 2, (float[]){1, 2}), *b = matrix(1, 2, (float[]){3, 4}),
@@ -374,6 +407,7 @@ int main(void) {
         TEST(test_an_input_used_twice_by_one_operation),
         TEST(test_a_detached_side_is_a_constant),
         TEST(test_a_frozen_weight_gets_neither_gradient_nor_buffer),
+        TEST(test_an_activation_gives_the_same_bits_held_or_not),
         TEST(test_gradients_of_several_losses_add_up),
         TEST(test_backward_refuses_what_it_can_not_walk),
         TEST(test_a_record_100000_deep_needs_no_deep_stack),

@@ -165,7 +165,7 @@ static void gather(__global const float *x, int8 shape, int row, int rows, int f
    panels where they are long, as together they should stay near. A long k goes in blocks whose
    panel piece stays in the nearest cache, sums kept in C meanwhile. flags: 1 bias, 2 residual, 4
    keep the value before the activation in `before`, 8 accumulate; activation in bits 4-7, 256: it
-   is of the sum with the residual. */
+   is of the sum with the residual. BACK: C = act'(before) alpha A B. */
 __kernel void NAME(__global const float *a, int a_at, int a_row, int a_step,
                    __global const B_ELEMENT *b, int b_at, int b_step,
                    __global float *c, int c_at, int c_row, int c_step, __global const float *biases,
@@ -221,7 +221,9 @@ __kernel void NAME(__global const float *a, int a_at, int a_row, int a_step,
                     for (int v = 0; v < columns; v += 16) {
                         long to = (long)(row + r) * c_row + c0 + v;
                         ASK_TO_WRITE(c + to);
-                        if (final && flags & 2)
+                        if (BACK)
+                            ASK(before + to);
+                        else if (final && flags & 2)
                             ASK(residual + to);
                     }
 #endif
