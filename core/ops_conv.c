@@ -131,7 +131,7 @@ static bool add_weight_part(void *context, hoi_tensor *dz, hoi_tensor *columns, 
     gradient *g = context;
     return launch_windows(hoi_tensor_device(dz), g->w, hoi_tensor_span(g->x),
                           hoi_tensor_span(columns), line * g->w->columns, lines * g->w->columns) &&
-           hoi_add_product(dz, columns, g->dw, line > 0);
+           hoi_add_product(dz, columns, g->dw, line > 0, NULL);
 }
 
 static bool add_input_part(void *context, hoi_tensor *dz, hoi_tensor *columns, int64_t line,

@@ -221,7 +221,7 @@ static hoi_tensor *linear_forward(const hoi_arguments *a, hoi_tensor **saved) {
     return hoi_finish(y, ok);
 }
 
-bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add) {
+bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add, hoi_tensor *sums) {
     hoi_device *device = hoi_tensor_device(x);
     int rows = (int)x->shape[0], n = (int)dz->shape[1], k = (int)x->shape[1];
     hoi_gemm g = {.m = n,
@@ -235,6 +235,8 @@ bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add) {
                   .c_row = k,
                   .alpha = 1.0f,
                   .accumulate = add};
+    if (sums)
+        g.bias = hoi_tensor_span(sums);
     hoi_buffer *made = NULL;
     bool ok = launch_pack_in_place(device, hoi_tensor_span(x), k, &g.b) ||
               hoi_tensor_pack(x, false, false, &g.b, &made);
@@ -243,13 +245,14 @@ bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add) {
     return ok;
 }
 
-/* Gets dz' x, (n, k), of all rows. */
-static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t *shape) {
+/* Gets dz' x, (n, k), of all rows; sums, if wanted, get those of dz's columns. */
+static hoi_tensor *weight_gradient(hoi_tensor *dz, hoi_tensor *x, const int64_t *shape,
+                                   hoi_tensor *sums) {
     int64_t rows = hoi_tensor_count(dz) / (shape[0] > 0 ? shape[0] : 1);
     hoi_tensor *dw = hoi_tensor_new(hoi_tensor_device(x), 2, shape),
                *left = hoi_tensor_view(dz, 0, 2, (int64_t[]){rows, shape[0]}),
                *right = hoi_tensor_view(x, 0, 2, (int64_t[]){rows, shape[1]});
-    bool ok = dw && left && right && hoi_add_product(left, right, dw, false);
+    bool ok = dw && left && right && hoi_add_product(left, right, dw, false, sums);
     hoi_tensor_free(left);
     hoi_tensor_free(right);
     return hoi_finish(dw, ok);
@@ -312,15 +315,21 @@ static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
         made = NULL;
         ok = hoi_node_give(node, 0, ok ? dx : (hoi_tensor_free(dx), NULL));
     }
-    if (ok && hoi_node_wants(node, 1)) {
-        hoi_tensor *dw = weight_gradient(dz, x, w->shape);
-        ok = hoi_node_give(node, 1, dw);
-    }
-    if (ok && hoi_node_wants(node, 2)) {
+    bool both = hoi_node_wants(node, 1) && hoi_node_wants(node, 2) && n > 0 && k > 0;
+    hoi_tensor *sums = NULL;
+    if (ok && both)
+        ok = (sums = hoi_tensor_new(device, 1, w->shape)) != NULL;
+    if (ok && hoi_node_wants(node, 1))
+        ok = hoi_node_give(node, 1, weight_gradient(dz, x, w->shape, sums));
+    if (ok && both) {
+        ok = hoi_node_give(node, 2, sums);
+        sums = NULL;
+    } else if (ok && hoi_node_wants(node, 2)) {
         hoi_tensor *flat = hoi_tensor_view(dz, 0, 2, (int64_t[]){rows, n});
         ok = flat && hoi_node_give(node, 2, hoi_sum_plain(flat, 0, false));
         hoi_tensor_free(flat);
     }
+    hoi_tensor_free(sums);
     hoi_tensor_free(dz);
     return ok;
 }

@@ -108,7 +108,8 @@ typedef struct hoi_gemm {
     hoi_span a;
     const hoi_windows *windows; /* not NULL: a is pictures, and A their windows (launch_conv) */
     /* false: (m, k), element (m, k) at m * a_row + k. true: at m + k * a_row, and of the rest only b,
-       c and accumulate are heeded */
+       c, accumulate and bias are heeded; bias gets the sums of A over k, (m), where a_row is m and
+       count 1 */
     bool a_across;
     int64_t a_row, a_step;
     hoi_pack b;

@@ -149,6 +149,7 @@ static bool launch_gradient(hoi_device *device, const hoi_gemm *g, const struct 
     char defines[64];
     int64_t chunk = 1, piece = 1, depth = g->n > 512 ? 2 * ACROSS_DEPTH : ACROSS_DEPTH;
     deal(device, tile, g, depth, &chunk, &piece);
+    size_t totals = (size_t)round_up(chunk, device->set.width) * sizeof(float);
     snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DPREFETCH=%d", tile->columns, tile->rows,
              hoi_on_pocl(device));
     return hoi_run(
@@ -159,10 +160,11 @@ static bool launch_gradient(hoi_device *device, const hoi_gemm *g, const struct 
                    {pieces(g->m, chunk), pieces(pieces(g->n, g->b.width), piece), g->count},
                    .single = true,
                    .flops = flops},
-        "biibiibiiiiiiiiimm", g->a, g->a_row, g->a_step, g->b.span, g->b.row, g->b_step, g->c,
+        "biibiibiiiiiiiiibmmmm", g->a, g->a_row, g->a_step, g->b.span, g->b.row, g->b_step, g->c,
         g->c_row, g->c_step, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk, piece, depth,
-        (int64_t)g->accumulate, (size_t)(chunk * (depth + 2)) * sizeof(float),
-        (size_t)(g->b.width * depth) * sizeof(float));
+        (int64_t)g->accumulate, g->bias.buffer ? g->bias : (hoi_span){g->c.buffer, -1},
+        (size_t)(chunk * (depth + 2)) * sizeof(float), (size_t)(g->b.width * depth) * sizeof(float),
+        totals, totals);
 }
 
 enum { GROUP_BYTES = 640 << 10 }; /* of panels that a row goes through: half of a second cache */
@@ -196,6 +198,12 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     double flops = 2.0 * g->m * g->n * g->k * g->count;
     if (g->m == 0 || g->n == 0 || g->count == 0)
         return true;
+    if (device->set.gpu && g->a_across && g->bias.buffer) { /* one after the other */
+        hoi_gemm plain = *g;
+        plain.bias.buffer = NULL;
+        return launch_reduce(device, HOI_SUM, 1.0f, g->a, g->bias, 1, g->k, g->m) &&
+               launch_gemm(device, &plain);
+    }
     if (device->set.gpu)
         return hoi_gemm_groups(device, g, (int64_t)flags, bias, residual, before);
     if (g->b.type == HOI_STORED_PAIRS)

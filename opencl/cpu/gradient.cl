@@ -42,32 +42,46 @@ static void tile(__local const float *a, __local const float *b, int k, __global
         STORE(sums[i], t + i * VW);
 }
 
-/* C (m, n) = A' B (+ C where add). Grid: (chunks of m, pieces of the panels, matrices). Of `depth`
+/* C (m, n) = A' B (+ C where add), and where `sums_at` is a place, the sums of A's columns there
+   (m). Grid: (chunks of m, pieces of the panels, matrices). Of `depth`
    rows at a time the chunk's columns of A are laid out in `turned`, (depth + 2) * MR for a tile,
    then each panel of B in `panel` (depth * PANEL), which stays in the nearest cache while the tiles
    go through it; sums wait in C. */
 __kernel void gradient(__global const float *a, int a_at, int a_row, int a_step,
                        __global const float *b, int b_at, int b_row, int b_step, __global float *c,
                        int c_at, int c_row, int c_step, int m, int n, int k, int chunk, int piece,
-                       int depth, int add, __local float *turned, __local float *panel) {
+                       int depth, int add, __global float *sums, int sums_at,
+                       __local float *turned, __local float *panel, __local float *part,
+                       __local float *whole) {
     float t[MR * PANEL] __attribute__((aligned(64)));
     int r0 = get_global_id(0) * chunk, r1 = min(m, r0 + chunk), pitch = (depth + 2) * MR;
     int n0 = get_global_id(1) * piece * PANEL, n1 = min(n, n0 + piece * PANEL);
     a += a_at + (long)get_global_id(2) * a_step;
     b += b_at + (long)get_global_id(2) * b_step;
     c += c_at + (long)get_global_id(2) * c_step;
+    /* sums of a column: of `depth` rows at a time, then of those sums, so that few numbers ever
+       meet a much greater one */
+    int summed = sums_at >= 0 && n0 == 0 ? r1 - r0 : 0;
+    for (int s = 0; s < summed; s += VW)
+        STORE((VF)(0.0f), whole + s);
     for (int from = 0; from < max(k, 1); from += depth, add = 1) {
         int length = min(depth, k - from);
+        for (int s = 0; s < summed; s += VW)
+            STORE((VF)(0.0f), part + s);
         for (int i = 0; i < length; ++i) {
             __global const float *in = a + (long)(from + i) * a_row;
             __local float *out = turned + i * MR;
             int row = r0;
+            for (int s = 0; s < summed; s += VW)
+                STORE(LOAD(part + s) + get(in + r0 + s, m - r0 - s, 0.0f), part + s);
             for (; row < r1 && row + READ <= m; row += MR, out += pitch)
                 turn(in + row, out);
             for (; row < r1; row += MR, out += pitch)
                 for (int r = 0; r < MR; ++r)
                     out[r] = row + r < m ? in[row + r] : 0.0f;
         }
+        for (int s = 0; s < summed; s += VW)
+            STORE(LOAD(whole + s) + LOAD(part + s), whole + s);
         for (int c0 = n0; c0 < n1; c0 += PANEL) {
             int columns = min(PANEL, n - c0), last = c0 + PANEL >= n1;
             for (int i = 0; i < length; ++i) {
@@ -95,4 +109,6 @@ __kernel void gradient(__global const float *a, int a_at, int a_row, int a_step,
             }
         }
     }
+    for (int s = 0; s < summed; ++s)
+        sums[sums_at + r0 + s] = whole[s];
 }
