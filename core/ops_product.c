@@ -315,19 +315,17 @@ static bool linear_pullback(hoi_node *node, hoi_tensor *dy) {
         made = NULL;
         ok = hoi_node_give(node, 0, ok ? dx : (hoi_tensor_free(dx), NULL));
     }
-    bool both = hoi_node_wants(node, 1) && hoi_node_wants(node, 2) && n > 0 && k > 0;
     hoi_tensor *sums = NULL;
-    if (ok && both)
+    bool weight = hoi_node_wants(node, 1) && n > 0 && k > 0;
+    if (ok && hoi_node_wants(node, 2))
         ok = (sums = hoi_tensor_new(device, 1, w->shape)) != NULL;
+    if (ok && sums && !weight && n > 0)
+        ok = launch_column_sums(device, hoi_tensor_span(dz), rows, n, hoi_tensor_span(sums));
     if (ok && hoi_node_wants(node, 1))
-        ok = hoi_node_give(node, 1, weight_gradient(dz, x, w->shape, sums));
-    if (ok && both) {
+        ok = hoi_node_give(node, 1, weight_gradient(dz, x, w->shape, weight ? sums : NULL));
+    if (ok && sums) {
         ok = hoi_node_give(node, 2, sums);
         sums = NULL;
-    } else if (ok && hoi_node_wants(node, 2)) {
-        hoi_tensor *flat = hoi_tensor_view(dz, 0, 2, (int64_t[]){rows, n});
-        ok = flat && hoi_node_give(node, 2, hoi_sum_plain(flat, 0, false));
-        hoi_tensor_free(flat);
     }
     hoi_tensor_free(sums);
     hoi_tensor_free(dz);

@@ -126,6 +126,9 @@ typedef struct hoi_gemm {
 } hoi_gemm;
 /* C = act(alpha A B + bias) + residual (+ C); `before` gets the value before the activation. */
 bool launch_gemm(hoi_device *device, const hoi_gemm *g);
+/* sums (m) = those of the columns of a (k, m), with the bits that a product with A across gives its
+   bias. */
+bool launch_column_sums(hoi_device *device, hoi_span a, int k, int m, hoi_span sums);
 /* dx = act'(before) dy, n values; dx may be dy. */
 bool launch_activation_back(hoi_device *device, hoi_activation activation, hoi_span before,
                             hoi_span dy, hoi_span dx, int64_t n);

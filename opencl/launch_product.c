@@ -144,14 +144,18 @@ static void deal(const hoi_device *device, const struct tile *tile, const hoi_ge
         }
 }
 
+static void gradient_defines(const hoi_device *device, const struct tile *tile, char text[64]) {
+    snprintf(text, 64, "-DNV=%d -DMR=%d -DPREFETCH=%d", tile->columns, tile->rows,
+             hoi_on_pocl(device));
+}
+
 static bool launch_gradient(hoi_device *device, const hoi_gemm *g, const struct tile *tile,
                             double flops) {
     char defines[64];
     int64_t chunk = 1, piece = 1, depth = g->n > 512 ? 2 * ACROSS_DEPTH : ACROSS_DEPTH;
     deal(device, tile, g, depth, &chunk, &piece);
     size_t totals = (size_t)round_up(chunk, device->set.width) * sizeof(float);
-    snprintf(defines, sizeof defines, "-DNV=%d -DMR=%d -DPREFETCH=%d", tile->columns, tile->rows,
-             hoi_on_pocl(device));
+    gradient_defines(device, tile, defines);
     return hoi_run(
         device,
         &(hoi_job){"cpu/gradient.cl",
@@ -165,6 +169,21 @@ static bool launch_gradient(hoi_device *device, const hoi_gemm *g, const struct 
         (int64_t)g->accumulate, g->bias.buffer ? g->bias : (hoi_span){g->c.buffer, -1},
         (size_t)(chunk * (depth + 2)) * sizeof(float), (size_t)(g->b.width * depth) * sizeof(float),
         totals, totals);
+}
+
+bool launch_column_sums(hoi_device *device, hoi_span a, int k, int m, hoi_span sums) {
+    char defines[64];
+    const struct tile *tile = tile_for(device, m);
+    int64_t width = device->set.width, chunk = 4 * width;
+    size_t room = (size_t)chunk * sizeof(float);
+    if (device->set.gpu)
+        return launch_reduce(device, HOI_SUM, 1.0f, a, sums, 1, k, m);
+    gradient_defines(device, tile, defines);
+    return hoi_run(
+        device,
+        &(hoi_job){
+            "cpu/gradient.cl", defines, "column_sums", {pieces(m, chunk), 1, 1}, .single = true},
+        "bbiiimm", a, sums, (int64_t)m, (int64_t)k, chunk, room, room);
 }
 
 enum { GROUP_BYTES = 640 << 10 }; /* of panels that a row goes through: half of a second cache */
@@ -201,8 +220,7 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     if (device->set.gpu && g->a_across && g->bias.buffer) { /* one after the other */
         hoi_gemm plain = *g;
         plain.bias.buffer = NULL;
-        return launch_reduce(device, HOI_SUM, 1.0f, g->a, g->bias, 1, g->k, g->m) &&
-               launch_gemm(device, &plain);
+        return launch_column_sums(device, g->a, g->k, g->m, g->bias) && launch_gemm(device, &plain);
     }
     if (device->set.gpu)
         return hoi_gemm_groups(device, g, (int64_t)flags, bias, residual, before);

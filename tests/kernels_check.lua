@@ -11,7 +11,8 @@ end
 
 local x = leaf(2, 70, 24):layer_norm(leaf(24), leaf(24))
 x = x:linear(leaf(72, 24), leaf(72)):attention(nil, nil, { heads = 2, causal = true })
-x = x:linear(leaf(33, 24), leaf(33))
+x = x:linear(leaf(33, 24), leaf(33), { activation = "gelu" }):linear(leaf(33, 33))
+x = x:linear(hoi.randn { 33, 33 }, leaf(33))
 x = (x * leaf(33) + leaf(70, 33)):softmax():normalize()
 x = (x:reshape({ 140, 33 }) * leaf(140, 1)):log_softmax():rows({ 1, 3, 3, 140 })
 x = x:gt(-3):where(x, x:gelu()):take({ 1, 33, 2, 2 })

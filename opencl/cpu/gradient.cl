@@ -42,6 +42,47 @@ static void tile(__local const float *a, __local const float *b, int k, __global
         STORE(sums[i], t + i * VW);
 }
 
+/* Sums of columns, `summed` of them: of 128 rows at a time, then of those sums, so that few numbers
+   ever meet a much greater one. */
+static void begin_sums(__local float *part, __local float *whole, int summed) {
+    for (int s = 0; s < summed; s += VW) {
+        STORE((VF)(0.0f), part + s);
+        STORE((VF)(0.0f), whole + s);
+    }
+}
+
+static void close_part(__local float *part, __local float *whole, int summed) {
+    for (int s = 0; s < summed; s += VW) {
+        STORE(LOAD(whole + s) + LOAD(part + s), whole + s);
+        STORE((VF)(0.0f), part + s);
+    }
+}
+
+static void add_row(__global const float *in, int left, int row, __local float *part,
+                    __local float *whole, int summed) {
+    for (int s = 0; s < summed; s += VW)
+        STORE(LOAD(part + s) + get(in + s, left - s, 0.0f), part + s);
+    if (row % 128 == 127)
+        close_part(part, whole, summed);
+}
+
+static void end_sums(__local float *part, __local float *whole, int summed, __global float *out) {
+    close_part(part, whole, summed);
+    for (int s = 0; s < summed; ++s)
+        out[s] = whole[s];
+}
+
+/* sums (m) = those of A's columns, A (k, m), to the same bits as beside a product. Grid: (chunks of
+   columns). */
+__kernel void column_sums(__global const float *a, int a_at, __global float *sums, int sums_at,
+                          int m, int k, int chunk, __local float *part, __local float *whole) {
+    int from = get_global_id(0) * chunk, summed = min(chunk, m - from);
+    begin_sums(part, whole, summed);
+    for (int i = 0; i < k; ++i)
+        add_row(a + a_at + (long)i * m + from, m - from, i, part, whole, summed);
+    end_sums(part, whole, summed, sums + sums_at + from);
+}
+
 /* C (m, n) = A' B (+ C where add), and where `sums_at` is a place, the sums of A's columns there
    (m). Grid: (chunks of m, pieces of the panels, matrices). Of `depth`
    rows at a time the chunk's columns of A are laid out in `turned`, (depth + 2) * MR for a tile,
@@ -59,29 +100,21 @@ __kernel void gradient(__global const float *a, int a_at, int a_row, int a_step,
     a += a_at + (long)get_global_id(2) * a_step;
     b += b_at + (long)get_global_id(2) * b_step;
     c += c_at + (long)get_global_id(2) * c_step;
-    /* sums of a column: of `depth` rows at a time, then of those sums, so that few numbers ever
-       meet a much greater one */
     int summed = sums_at >= 0 && n0 == 0 ? r1 - r0 : 0;
-    for (int s = 0; s < summed; s += VW)
-        STORE((VF)(0.0f), whole + s);
+    begin_sums(part, whole, summed);
     for (int from = 0; from < max(k, 1); from += depth, add = 1) {
         int length = min(depth, k - from);
-        for (int s = 0; s < summed; s += VW)
-            STORE((VF)(0.0f), part + s);
         for (int i = 0; i < length; ++i) {
             __global const float *in = a + (long)(from + i) * a_row;
             __local float *out = turned + i * MR;
             int row = r0;
-            for (int s = 0; s < summed; s += VW)
-                STORE(LOAD(part + s) + get(in + r0 + s, m - r0 - s, 0.0f), part + s);
+            add_row(in + r0, m - r0, from + i, part, whole, summed);
             for (; row < r1 && row + READ <= m; row += MR, out += pitch)
                 turn(in + row, out);
             for (; row < r1; row += MR, out += pitch)
                 for (int r = 0; r < MR; ++r)
                     out[r] = row + r < m ? in[row + r] : 0.0f;
         }
-        for (int s = 0; s < summed; s += VW)
-            STORE(LOAD(whole + s) + LOAD(part + s), whole + s);
         for (int c0 = n0; c0 < n1; c0 += PANEL) {
             int columns = min(PANEL, n - c0), last = c0 + PANEL >= n1;
             for (int i = 0; i < length; ++i) {
@@ -109,6 +142,5 @@ __kernel void gradient(__global const float *a, int a_at, int a_row, int a_step,
             }
         }
     }
-    for (int s = 0; s < summed; ++s)
-        sums[sums_at + r0 + s] = whole[s];
+    end_sums(part, whole, summed, sums + sums_at + r0);
 }
