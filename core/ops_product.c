@@ -236,7 +236,7 @@ bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add, ho
                   .alpha = 1.0f,
                   .accumulate = add};
     if (sums)
-        g.bias = hoi_tensor_span(sums);
+        g.sums = hoi_tensor_span(sums);
     hoi_buffer *made = NULL;
     bool ok = launch_pack_in_place(device, hoi_tensor_span(x), k, &g.b) ||
               hoi_tensor_pack(x, false, false, &g.b, &made);

@@ -108,8 +108,7 @@ typedef struct hoi_gemm {
     hoi_span a;
     const hoi_windows *windows; /* not NULL: a is pictures, and A their windows (launch_conv) */
     /* false: (m, k), element (m, k) at m * a_row + k. true: at m + k * a_row, and of the rest only b,
-       c, accumulate and bias are heeded; bias gets the sums of A over k, (m), where a_row is m and
-       count 1 */
+       c, accumulate and sums are heeded */
     bool a_across;
     int64_t a_row, a_step;
     hoi_pack b;
@@ -121,13 +120,14 @@ typedef struct hoi_gemm {
     hoi_activation activation;
     float alpha;
     bool accumulate;
+    hoi_span
+        sums;    /* A across, a_row m, count 1: gets the sums of A over k, (m); buffer NULL: none */
     bool back;   /* C = act'(before) alpha A B instead: `before` is read; bias and the rest: none */
     bool bfloat; /* A and B may be rounded to bfloat16, where the device is faster for it */
 } hoi_gemm;
 /* C = act(alpha A B + bias) + residual (+ C); `before` gets the value before the activation. */
 bool launch_gemm(hoi_device *device, const hoi_gemm *g);
-/* sums (m) = those of the columns of a (k, m), with the bits that a product with A across gives its
-   bias. */
+/* sums (m) = those of the columns of a (k, m), with the bits of a product's `sums`. */
 bool launch_column_sums(hoi_device *device, hoi_span a, int k, int m, hoi_span sums);
 /* dx = act'(before) dy, n values; dx may be dy. */
 bool launch_activation_back(hoi_device *device, hoi_activation activation, hoi_span before,

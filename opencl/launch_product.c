@@ -166,7 +166,7 @@ static bool launch_gradient(hoi_device *device, const hoi_gemm *g, const struct 
                    .flops = flops},
         "biibiibiiiiiiiiibmmmm", g->a, g->a_row, g->a_step, g->b.span, g->b.row, g->b_step, g->c,
         g->c_row, g->c_step, (int64_t)g->m, (int64_t)g->n, (int64_t)g->k, chunk, piece, depth,
-        (int64_t)g->accumulate, g->bias.buffer ? g->bias : (hoi_span){g->c.buffer, -1},
+        (int64_t)g->accumulate, g->sums.buffer ? g->sums : (hoi_span){g->c.buffer, -1},
         (size_t)(chunk * (depth + 2)) * sizeof(float), (size_t)(g->b.width * depth) * sizeof(float),
         totals, totals);
 }
@@ -217,10 +217,10 @@ bool launch_gemm(hoi_device *device, const hoi_gemm *g) {
     double flops = 2.0 * g->m * g->n * g->k * g->count;
     if (g->m == 0 || g->n == 0 || g->count == 0)
         return true;
-    if (device->set.gpu && g->a_across && g->bias.buffer) { /* one after the other */
+    if (device->set.gpu && g->sums.buffer) { /* one after the other */
         hoi_gemm plain = *g;
-        plain.bias.buffer = NULL;
-        return launch_column_sums(device, g->a, g->k, g->m, g->bias) && launch_gemm(device, &plain);
+        plain.sums.buffer = NULL;
+        return launch_column_sums(device, g->a, g->k, g->m, g->sums) && launch_gemm(device, &plain);
     }
     if (device->set.gpu)
         return hoi_gemm_groups(device, g, (int64_t)flags, bias, residual, before);

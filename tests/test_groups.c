@@ -53,9 +53,9 @@ static void test_every_kernel_of_both_sets_compiles_to_ptx_and_spir(void **state
     compile_everywhere("cpu", "cpu/gradient.cl", "-DNV=4 -DMR=6 -DPREFETCH=0");
     compile_everywhere("cpu", "cpu/adapter.cl", "-DMR=16 -DHALF=8 -DWIDTH=64 -DHIDDEN=16");
     compile_everywhere("cpu", "cpu/gemm.cl",
-                       "-DNV=4 -DMR=6 -DB_TYPE=0 -DPREFETCH=0 -DWINDOWS=0 -DSTREAM=1");
+                       "-DNV=4 -DMR=6 -DB_TYPE=0 -DPREFETCH=0 -DWINDOWS=0 -DSTREAM=1 -DBACK=1");
     compile_everywhere("cpu", "cpu/gemm.cl",
-                       "-DNV=2 -DMR=12 -DB_TYPE=1 -DPREFETCH=1 -DWINDOWS=1 -DSTREAM=0");
+                       "-DNV=2 -DMR=12 -DB_TYPE=1 -DPREFETCH=1 -DWINDOWS=1 -DSTREAM=0 -DBACK=0");
 }
 
 static void test_tensor_cores_compile_to_ptx(void **state) {
