@@ -1,7 +1,7 @@
 #!/bin/sh
-# quickstart: installs what is missing, builds build/hoi, draws a few pictures and names what is
-# done in them, by CLIP as it is and by an EZ-HOI that is taught here: tables; pages, JSON and
-# annotated pictures in out/.
+# quickstart: installs what is missing, builds build/hoi and its plugins, draws a few pictures and
+# names what is done in them, by CLIP as it is and by an EZ-HOI that is taught here: tables; pages,
+# JSON and annotated pictures in out/.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ if [ ! -f build/CMakeCache.txt ]; then
     fi
     cmake -S . -B build $generator -DBUILD_TESTING=OFF
 fi
-cmake --build build --target hoi -j "$(nproc)"
+cmake --build build -j "$(nproc)"
 
 build/hoi scripts/draw.lua --count 12 --out out/sheet
 echo "CLIP as it is:"
