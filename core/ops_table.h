@@ -31,7 +31,7 @@ hoi_tensor *hoi_sum_plain(hoi_tensor *x, int dimension, bool keep);
 hoi_tensor *hoi_sum_to(hoi_tensor *g, const hoi_tensor *like);
 hoi_tensor *hoi_permute_plain(hoi_tensor *x, const int *order);
 /* dw (n, k) = dz' x, or that added to it: dz (rows, n), x (rows, k), both read along their rows,
-   which are the sum. */
+   which are the sum. sums (n), or NULL: gets the sums of dz's columns. */
 bool hoi_add_product(hoi_tensor *dz, hoi_tensor *x, hoi_tensor *dw, bool add, hoi_tensor *sums);
 
 #endif

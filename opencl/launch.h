@@ -120,8 +120,7 @@ typedef struct hoi_gemm {
     hoi_activation activation;
     float alpha;
     bool accumulate;
-    hoi_span
-        sums;    /* A across, a_row m, count 1: gets the sums of A over k, (m); buffer NULL: none */
+    hoi_span sums; /* A across, a_row m, count 1: gets the sums of A over k, (m), or none */
     bool back;   /* C = act'(before) alpha A B instead: `before` is read; bias and the rest: none */
     bool bfloat; /* A and B may be rounded to bfloat16, where the device is faster for it */
 } hoi_gemm;

@@ -93,15 +93,16 @@ static void test_a_frozen_weight_gets_neither_gradient_nor_buffer(void **state) 
 static void test_an_activation_gives_the_same_bits_held_or_not(void **state) {
     (void)state;
     enum { ROWS = 37, IN = 21, MIDDLE = 83, OUT = 45 };
-    for (int activation = HOI_QUICK_GELU; activation <= HOI_RELU; ++activation) {
+    for (int way = 0; way < 6; ++way) {
+        hoi_activation activation = (hoi_activation)(HOI_QUICK_GELU + way % 3);
+        int trainable = way < 3 ? 4 : 3; /* the last weight: read for its gradient, or frozen */
         hoi_tensor *got[2][4];
         for (int held = 0; held < 2; ++held) {
             hoi_tensor *leaves[4] = {NOISE(1, 1, false, ROWS, IN), NOISE(2, 1, false, MIDDLE, IN),
                                      NOISE(3, 1, false, MIDDLE), NOISE(4, 1, false, OUT, MIDDLE)};
-            for (int i = 0; i < 4; ++i)
+            for (int i = 0; i < trainable; ++i)
                 leaves[i]->trainable = true;
-            hoi_tensor *h = sure(hoi_linear(leaves[0], leaves[1], leaves[2],
-                                            (hoi_activation)activation, NULL)),
+            hoi_tensor *h = sure(hoi_linear(leaves[0], leaves[1], leaves[2], activation, NULL)),
                        *kept = held ? hoi_tensor_ref(h) : NULL;
             hoi_tensor *y = sure(hoi_linear(h, leaves[3], NULL, HOI_LINEAR, NULL)),
                        *seed = NOISE(5, 1, false, ROWS, OUT);
@@ -114,7 +115,7 @@ static void test_an_activation_gives_the_same_bits_held_or_not(void **state) {
             }
             FREE(kept, y, seed);
         }
-        for (int i = 0; i < 4; ++i) {
+        for (int i = 0; i < trainable; ++i) {
             assert_same_bits(got[0][i], got[1][i]);
             FREE(got[0][i], got[1][i]);
         }

@@ -5,6 +5,7 @@ local json = require "hoi.json"
 local safetensors = require "hoi.safetensors"
 local system = require "hoi.system"
 local says = dofile "tests/lua/expect.lua".says
+local random_clip = dofile "tests/lua/random_clip.lua"
 local scratch = dofile "tests/lua/scratch.lua"
 
 local golden = "tests/golden/"
@@ -58,29 +59,14 @@ local function openai_names(file)
   return all
 end
 
--- A model whose heads are 64 wide, so that its shapes say all of its sizes.
 local function make_wide(path)
-  local config = {
-    projection_dim = 12,
-    vision_config = {
-      hidden_size = 128, num_attention_heads = 2, num_hidden_layers = 1, intermediate_size = 48,
-      image_size = 30, patch_size = 6, hidden_act = "gelu",
-    },
-    text_config = {
-      hidden_size = 64, num_attention_heads = 1, num_hidden_layers = 2, intermediate_size = 40,
-      vocab_size = 582, max_position_embeddings = 20, hidden_act = "gelu",
-    },
-  }
-  local clip <close> = hoi.clip.new {
-    config = config, tokenizer = hoi.tokenizer.open(golden .. "clip_quick"),
-  }
-  hoi.seed(5)
-  for _, p in ipairs(clip:parameters()) do
-    if p[1] ~= "logit_scale" then
-      p[2]:write(hoi.randn(p[2].shape) * 0.3)
-    end
-  end
-  clip:save(path)
+  random_clip(path, 12, {
+    hidden_size = 128, num_attention_heads = 2, num_hidden_layers = 1, intermediate_size = 48,
+    image_size = 30, patch_size = 6, hidden_act = "gelu",
+  }, {
+    hidden_size = 64, num_attention_heads = 1, num_hidden_layers = 2, intermediate_size = 40,
+    vocab_size = 582, max_position_embeddings = 20, hidden_act = "gelu",
+  }, hoi.tokenizer.open(golden .. "clip_quick"))
 end
 
 teardown(function()

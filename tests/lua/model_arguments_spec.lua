@@ -3,49 +3,26 @@
 local hoi = require "hoi"
 local json = require "hoi.json"
 local program = dofile "tests/lua/program.lua"
+local random_clip = dofile "tests/lua/random_clip.lua"
 local scratch = dofile "tests/lua/scratch.lua"
 
 local folder, whole, bare -- of this run; a CLIP in it; the same without configuration and tokenizer
 
--- Writes a CLIP of random numbers whose widths say how many heads it has.
 local function make_clip(path)
-  local config, brought <close> = {
-    projection_dim = 96,
-    vision_config = {
-      hidden_size = 128, num_attention_heads = 2, num_hidden_layers = 5, intermediate_size = 256,
-      image_size = 96, patch_size = 12, hidden_act = "quick_gelu",
-    },
-    text_config = {
-      hidden_size = 64, num_attention_heads = 1, num_hidden_layers = 3, intermediate_size = 128,
-      vocab_size = 538, max_position_embeddings = 24, hidden_act = "quick_gelu",
-      bos_token_id = 536, eos_token_id = 537,
-    },
-  }, hoi.clip()
-  local clip <close> = hoi.clip.new { config = config, tokenizer = brought.tokenizer }
-  hoi.seed(5)
-  for _, p in ipairs(clip:parameters()) do
-    if p[1] ~= "logit_scale" then
-      p[2]:write(hoi.randn(p[2].shape) * 0.3)
-    end
-  end
-  clip:save(path)
+  local brought <close> = hoi.clip()
+  random_clip(path, 96, {
+    hidden_size = 128, num_attention_heads = 2, num_hidden_layers = 5, intermediate_size = 256,
+    image_size = 96, patch_size = 12, hidden_act = "quick_gelu",
+  }, {
+    hidden_size = 64, num_attention_heads = 1, num_hidden_layers = 3, intermediate_size = 128,
+    vocab_size = 538, max_position_embeddings = 24, hidden_act = "quick_gelu",
+    bos_token_id = 536, eos_token_id = 537,
+  }, brought.tokenizer)
 end
 
-local function run(...)
-  return program.run_with({ XDG_CACHE_HOME = folder .. "/cache" }, ...)
-end
-
-local function works(...)
-  local status, output = run(...)
-  assert.are.equal(0, status, output)
-  return output
-end
-
-local function fails(message, ...)
-  local status, output = run(...)
-  assert.are_not.equal(0, status)
-  assert.matches(message, output)
-end
+local _, works, fails = program.caching(function()
+  return folder
+end)
 
 -- The words of the bare weights with an activation.
 local function named(activation, ...)

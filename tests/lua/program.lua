@@ -39,4 +39,22 @@ function program.works(...)
   return output
 end
 
+-- Gets run, works and fails for a spec whose caches lie in its own folder: run as above; works gets
+-- what was printed by what must succeed; fails takes first what must be said by what must not.
+-- where(): the folder.
+function program.caching(where)
+  local function run(...)
+    return program.run_with({ XDG_CACHE_HOME = where() .. "/cache" }, ...)
+  end
+  return run, function(...)
+    local status, output = run(...)
+    assert.are.equal(0, status, output)
+    return output
+  end, function(message, ...)
+    local status, output = run(...)
+    assert.are_not.equal(0, status)
+    assert.matches(message, output)
+  end
+end
+
 return program

@@ -9,22 +9,9 @@ local read = scratch.read
 
 local folder -- of this run
 
--- What the program caches lies in this run's folder.
-local function run(...)
-  return program.run_with({ XDG_CACHE_HOME = folder .. "/cache" }, ...)
-end
-
-local function works(...)
-  local status, output = run(...)
-  assert.are.equal(0, status, output)
-  return output
-end
-
-local function fails(message, ...)
-  local status, output = run(...)
-  assert.are_not.equal(0, status)
-  assert.matches(message, output)
-end
+local run, works, fails = program.caching(function()
+  return folder
+end)
 
 local function log_of(path)
   local lines = {}
